@@ -1,0 +1,332 @@
+//! [`Call`], a row of the call table, and the one way to make it.
+
+use std::error::Error;
+use std::future::Future;
+
+use aws_smithy_async::future::pagination_stream::PaginationStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::Place;
+use super::errors::Failure;
+use crate::inventory::{Cause, Unseen};
+
+/// One read operation of AWS, as the plan, the policy, the coverage and the tests know it.
+///
+/// It is written once, beside the collector that makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// IAM prefix of the service, such as `s3`.
+    pub service: &'static str,
+    /// Operation, such as `GetBucketPolicy`.
+    pub operation: &'static str,
+    /// IAM actions that it needs.
+    action: Action,
+    /// Name that occurs in every well-formed answer: the required member or the root element.
+    pub marker: &'static str,
+    /// Whether it answers in pages.
+    pub paged: bool,
+    /// Error codes that mean "there is none": an answer, not a failure.
+    pub absent: &'static [&'static str],
+    /// Error codes that mean that the thing asked about has been deleted since it was listed.
+    pub gone: &'static [&'static str],
+}
+
+tokio::task_local! {
+    /// The call that the current task is waiting for; the SDK's interceptors run in the same task.
+    static IN_FLIGHT: &'static Call;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    SameName,
+    Named(&'static str),
+    None,
+}
+
+impl Call {
+    /// An operation that answers at once. `marker` occurs in every well-formed answer.
+    #[must_use]
+    pub const fn one(service: &'static str, operation: &'static str, marker: &'static str) -> Self {
+        Self { service, operation, action: Action::SameName, marker, paged: false, absent: &[], gone: &[] }
+    }
+
+    /// An operation that answers in pages.
+    #[must_use]
+    pub const fn list(service: &'static str, operation: &'static str, marker: &'static str) -> Self {
+        let mut call = Self::one(service, operation, marker);
+        call.paged = true;
+        call
+    }
+
+    /// The IAM action has another name than the operation.
+    #[must_use]
+    pub const fn action(mut self, action: &'static str) -> Self {
+        self.action = Action::Named(action);
+        self
+    }
+
+    /// The operation needs no permission.
+    #[must_use]
+    pub const fn without_permission(mut self) -> Self {
+        self.action = Action::None;
+        self
+    }
+
+    /// Error codes that mean "there is none".
+    #[must_use]
+    pub const fn absent(mut self, codes: &'static [&'static str]) -> Self {
+        self.absent = codes;
+        self
+    }
+
+    /// Error codes that mean that the resource has been deleted since it was listed.
+    #[must_use]
+    pub const fn gone(mut self, codes: &'static [&'static str]) -> Self {
+        self.gone = codes;
+        self
+    }
+
+    /// The call that the current task is waiting for.
+    pub(super) fn in_flight() -> Option<&'static Self> {
+        IN_FLIGHT.try_with(|call| *call).ok()
+    }
+
+    /// `service:Operation`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.service, self.operation)
+    }
+
+    /// The IAM action, or `None` where none is needed.
+    #[must_use]
+    pub fn iam_action(&self) -> Option<String> {
+        match self.action {
+            Action::SameName => Some(self.name()),
+            Action::Named(action) => Some(action.to_owned()),
+            Action::None => None,
+        }
+    }
+}
+
+/// What a call came back with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply<T> {
+    /// An answer.
+    Answer(T),
+    /// AWS says that there is none.
+    Absent,
+    /// The thing asked about no longer exists.
+    Gone,
+}
+
+/// The items of a list, with whether it was read to its end.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// What was read before the end or the failure.
+    pub items: Vec<T>,
+    /// Whether that is everything.
+    pub end: Result<Reply<()>, Unseen>,
+}
+
+impl<T> Listed<T> {
+    /// The items if they are all there: a list with a hole proves nothing about what is not in it.
+    ///
+    /// # Errors
+    /// Why the list could not be read to its end.
+    pub fn complete(self) -> Result<Reply<Vec<T>>, Unseen> {
+        Ok(match self.end? {
+            Reply::Answer(()) => Reply::Answer(self.items),
+            Reply::Absent => Reply::Absent,
+            Reply::Gone => Reply::Gone,
+        })
+    }
+}
+
+/// What is to be done after one attempt failed.
+enum Next<T> {
+    Again,
+    End(Result<Reply<T>, Unseen>),
+}
+
+/// A call is made again at most once for each of these reasons, on top of the SDK's own retries.
+struct Repeats {
+    expired: bool,
+    malformed: bool,
+}
+
+impl Repeats {
+    const fn none() -> Self {
+        Self { expired: false, malformed: false }
+    }
+}
+
+impl Place {
+    /// Makes a call that answers at once, and records how it went.
+    ///
+    /// An expired token is renewed and the call repeated once, and a broken answer is asked for once
+    /// more; throttling and server errors are retried by the SDK.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn call<O, E, F>(&self, call: &'static Call, send: impl Fn() -> F) -> Result<Reply<O>, Unseen>
+    where
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let mut repeats = Repeats::none();
+        let reply = loop {
+            let generation = self.session().generation();
+            match self.attempt(call, send()).await {
+                Ok(Ok(output)) => break Ok(Reply::Answer(output)),
+                Ok(Err(error)) => match self.after(call, &error, generation, &mut repeats) {
+                    Next::Again => {}
+                    Next::End(reply) => break reply,
+                },
+                Err(unseen) => break Err(unseen),
+            }
+        };
+        self.record(call, &reply);
+        reply
+    }
+
+    /// Reads all pages of a list. `open` starts it anew, `take` gets a page's items and answers `None`
+    /// when the member that must be there is not.
+    pub async fn pages<P, I, E>(
+        &self,
+        call: &'static Call,
+        open: impl Fn() -> PaginationStream<Result<P, SdkError<E, HttpResponse>>>,
+        take: impl Fn(P) -> Option<Vec<I>>,
+    ) -> Listed<I>
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let mut repeats = Repeats::none();
+        let mut items = Vec::new();
+        let mut stream = open();
+        let end = loop {
+            let generation = self.session().generation();
+            let page = match self.attempt(call, stream.next()).await {
+                Ok(page) => page,
+                Err(unseen) => break Err(unseen),
+            };
+            match page {
+                None => break Ok(Reply::Answer(())),
+                Some(Ok(page)) => match take(page) {
+                    Some(more) => items.extend(more),
+                    None => break Err(self.malformed(call, "the list is missing from the answer")),
+                },
+                Some(Err(error)) => match self.after(call, &error, generation, &mut repeats) {
+                    Next::Again => {
+                        items.clear();
+                        stream = open();
+                    }
+                    Next::End(reply) => break reply,
+                },
+            }
+        };
+        self.record(call, &end);
+        Listed { items, end }
+    }
+
+    /// An answer that does not say what it must.
+    #[must_use]
+    pub fn malformed(&self, call: &Call, message: &str) -> Unseen {
+        Unseen {
+            account: self.account().to_owned(),
+            region: self.region().to_owned(),
+            operation: call.name(),
+            cause: Cause::Malformed,
+            code: "MalformedResponse".to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    /// Waits for a permit and the rate limit, then for the answer or for the endpoint to be given up.
+    async fn attempt<T>(&self, call: &'static Call, sent: impl Future<Output = T>) -> Result<T, Unseen> {
+        let aws = self.aws();
+        if let Some(limiter) = &aws.limiter {
+            let key = (self.account().to_owned(), self.endpoint_region().to_owned(), call.service);
+            limiter.until_key_ready(&key).await;
+        }
+        let endpoint = aws.endpoints.get(call.service, self.endpoint_region());
+        let given_up = |message: String| Unseen {
+            account: self.account().to_owned(),
+            region: self.region().to_owned(),
+            operation: call.name(),
+            cause: Cause::Unreachable,
+            code: "Timeout".to_owned(),
+            message,
+        };
+        tokio::select! {
+            biased;
+            message = endpoint.given_up() => Err(given_up(message)),
+            answer = async {
+                // INVARIANT: the semaphore is never closed, so that a missing permit cannot happen.
+                let _permit = aws.permits.acquire().await;
+                IN_FLIGHT.scope(call, sent).await
+            } => Ok(answer),
+        }
+    }
+
+    fn after<T, E>(
+        &self,
+        call: &'static Call,
+        error: &SdkError<E, HttpResponse>,
+        generation: u64,
+        repeats: &mut Repeats,
+    ) -> Next<T>
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        match Failure::of(self, call, error) {
+            Failure::Absent => Next::End(Ok(Reply::Absent)),
+            Failure::Gone => Next::End(Ok(Reply::Gone)),
+            Failure::Expired(_) if !repeats.expired => {
+                repeats.expired = true;
+                self.session().renew(generation);
+                Next::Again
+            }
+            Failure::Unseen(unseen) if unseen.cause == Cause::Malformed && !repeats.malformed => {
+                repeats.malformed = true;
+                Next::Again
+            }
+            Failure::Expired(unseen) | Failure::Unseen(unseen) => Next::End(Err(unseen)),
+        }
+    }
+
+    fn record<T>(&self, call: &'static Call, reply: &Result<Reply<T>, Unseen>) {
+        let meters = &self.aws().meters;
+        match reply {
+            Ok(Reply::Answer(_) | Reply::Absent) => {
+                meters.record_answer(self.account(), self.region(), call);
+            }
+            Ok(Reply::Gone) => meters.record_gone(self.account(), self.region(), call),
+            Err(unseen) => {
+                tracing::warn!(
+                    account = self.account(),
+                    region = self.region(),
+                    operation = %call.name(),
+                    code = %unseen.code,
+                    "call not answered; what it reads is unknown"
+                );
+                meters.record_unseen(self.account(), self.region(), call, unseen);
+            }
+        }
+    }
+}
+
+impl<T> Reply<T> {
+    /// Applies `f` to an answer.
+    ///
+    /// # Errors
+    /// What `f` fails with, such as a member that is missing from the answer.
+    pub fn and_then<U, E>(self, f: impl FnOnce(T) -> Result<U, E>) -> Result<Reply<U>, E> {
+        Ok(match self {
+            Self::Answer(answer) => Reply::Answer(f(answer)?),
+            Self::Absent => Reply::Absent,
+            Self::Gone => Reply::Gone,
+        })
+    }
+}

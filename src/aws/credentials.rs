@@ -1,0 +1,246 @@
+//! [`Session`]: the credentials of one account, renewed when they run out.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+
+use super::call::Reply;
+use super::{ASSUME_ROLE, Aws, Place};
+use crate::inventory::{Cause, Unseen};
+
+/// Credentials are renewed this long before they run out.
+const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
+
+/// How a member account is entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRequest {
+    /// ARN of the role in the member account.
+    pub arn: String,
+    /// The external id that its trust policy asks for.
+    pub external_id: Option<String>,
+    /// Name of the session, seen in the member's CloudTrail.
+    pub session_name: String,
+    /// How long the session may last.
+    pub duration: Duration,
+}
+
+/// An account that is being scanned, with its credentials.
+#[derive(Debug)]
+pub struct Session {
+    aws: Arc<Aws>,
+    account: String,
+    provider: Arc<Renewing>,
+}
+
+impl Session {
+    pub(super) fn own(aws: Arc<Aws>, account: String) -> Arc<Self> {
+        let source = aws.sdk.credentials_provider().map_or(Source::None, Source::Chain);
+        Self::new(aws, account, source)
+    }
+
+    /// A session in `account` by a role, assumed with the credentials of `from`. Nothing is called yet.
+    #[must_use]
+    pub fn in_role(from: &Arc<Self>, account: &str, role: RoleRequest) -> Arc<Self> {
+        let source = Source::Role { from: from.home(), role, account: account.to_owned() };
+        Self::new(Arc::clone(&from.aws), account.to_owned(), source)
+    }
+
+    fn new(aws: Arc<Aws>, account: String, source: Source) -> Arc<Self> {
+        Arc::new(Self {
+            aws,
+            account,
+            provider: Arc::new(Renewing {
+                source,
+                generation: AtomicU64::new(0),
+                current: RwLock::new(None),
+                renewing: tokio::sync::Mutex::new(()),
+            }),
+        })
+    }
+
+    /// Twelve digits.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    pub(super) fn aws(&self) -> &Arc<Aws> {
+        &self.aws
+    }
+
+    /// The counters of the run.
+    #[must_use]
+    pub fn run(&self) -> &Arc<Aws> {
+        &self.aws
+    }
+
+    /// Gets credentials, so that an account that cannot be entered is known before anything is asked.
+    ///
+    /// # Errors
+    /// Why the role could not be assumed.
+    pub async fn enter(&self) -> Result<(), Unseen> {
+        self.provider.get().await.map(drop).map_err(|error| match error {
+            Refusal::Entered(unseen) => unseen,
+            Refusal::Chain(error) => Unseen {
+                account: self.account.clone(),
+                region: crate::inventory::GLOBAL.to_owned(),
+                operation: String::new(),
+                cause: Cause::NotEntered,
+                code: "NoCredentials".to_owned(),
+                message: error.to_string(),
+            },
+        })
+    }
+
+    pub(super) fn credentials(&self) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(SharedRenewing(Arc::clone(&self.provider)))
+    }
+
+    /// Which credentials a call that starts now will use.
+    pub(super) fn generation(&self) -> u64 {
+        self.provider.generation.load(Ordering::Acquire)
+    }
+
+    /// Drops the credentials of `generation`; later ones stay, another call has renewed them already.
+    pub(super) fn renew(&self, generation: u64) {
+        self.provider.drop_generation(generation);
+    }
+}
+
+/// The role was refused; found again in the SDK's error by downcast.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotEntered(pub(super) Unseen);
+
+enum Source {
+    /// The SDK's default chain, or the profile.
+    Chain(SharedCredentialsProvider),
+    /// A role in `account`, assumed by another session.
+    Role { from: Place, role: RoleRequest, account: String },
+    /// The configuration has no credentials at all.
+    None,
+}
+
+enum Refusal {
+    Entered(Unseen),
+    Chain(CredentialsError),
+}
+
+struct Renewing {
+    source: Source,
+    generation: AtomicU64,
+    current: RwLock<Option<Credentials>>,
+    renewing: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Renewing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renewing").finish_non_exhaustive()
+    }
+}
+
+impl Renewing {
+    fn cached(&self) -> Option<Credentials> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current
+            .as_ref()
+            .filter(|c| c.expiry().is_none_or(|expiry| expiry > SystemTime::now() + RENEW_BEFORE))
+            .cloned()
+    }
+
+    fn drop_generation(&self, generation: u64) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if self.generation.load(Ordering::Acquire) == generation {
+            *current = None;
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    async fn get(&self) -> Result<Credentials, Refusal> {
+        if let Some(credentials) = self.cached() {
+            return Ok(credentials);
+        }
+        // One renewal at a time; whoever waited finds the result in the cache.
+        let _renewing = self.renewing.lock().await;
+        if let Some(credentials) = self.cached() {
+            return Ok(credentials);
+        }
+        let fresh = self.fresh().await?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    async fn fresh(&self) -> Result<Credentials, Refusal> {
+        match &self.source {
+            Source::Chain(chain) => chain.provide_credentials().await.map_err(Refusal::Chain),
+            Source::Role { from, role, account } => {
+                assume(from, role, account).await.map_err(Refusal::Entered)
+            }
+            Source::None => {
+                Err(Refusal::Chain(CredentialsError::not_loaded("no credentials are configured")))
+            }
+        }
+    }
+}
+
+async fn assume(from: &Place, role: &RoleRequest, account: &str) -> Result<Credentials, Unseen> {
+    let client = from.sts();
+    let seconds = i32::try_from(role.duration.as_secs()).unwrap_or(i32::MAX);
+    // The refusal is about the member account, whoever was asked.
+    let about_member = |unseen: Unseen| Unseen {
+        account: account.to_owned(),
+        cause: match unseen.cause {
+            Cause::Denied { .. } | Cause::Failed => Cause::NotEntered,
+            other => other,
+        },
+        ..unseen
+    };
+    let reply = from
+        .call(&ASSUME_ROLE, || {
+            client
+                .assume_role()
+                .role_arn(&role.arn)
+                .role_session_name(&role.session_name)
+                .set_external_id(role.external_id.clone())
+                .duration_seconds(seconds)
+                .send()
+        })
+        .await
+        .map_err(about_member)?;
+    let Reply::Answer(output) = reply else {
+        return Err(about_member(from.malformed(&ASSUME_ROLE, "no session was given")));
+    };
+    let Some(credentials) = output.credentials else {
+        return Err(about_member(from.malformed(&ASSUME_ROLE, "no session was given")));
+    };
+    Ok(Credentials::new(
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        Some(credentials.session_token),
+        SystemTime::try_from(credentials.expiration).ok(),
+        "UprightAssumeRole",
+    ))
+}
+
+#[derive(Debug)]
+struct SharedRenewing(Arc<Renewing>);
+
+impl ProvideCredentials for SharedRenewing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let result: provider::Result = self.0.get().await.map_err(|refusal| match refusal {
+                Refusal::Entered(unseen) => CredentialsError::provider_error(NotEntered(unseen)),
+                Refusal::Chain(error) => error,
+            });
+            result
+        })
+    }
+}

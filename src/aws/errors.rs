@@ -1,0 +1,285 @@
+//! Reading what went wrong: from the SDK's errors and raw answers to [`Unseen`].
+//!
+//! Error codes differ by protocol and service; the lists here are from
+//! [Common errors](https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html),
+//! [EC2 error codes](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html) and
+//! [S3 error responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextRef;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::Place;
+use super::call::Call;
+use crate::inventory::{Cause, Unseen};
+
+const THROTTLES: &[&str] = &[
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+const DENIALS: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "AuthorizationError",
+    "InvalidClientTokenId",
+    "NotAuthorized",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+
+const UNSUPPORTED: &[&str] = &[
+    "OptInRequired",
+    "SubscriptionRequiredException",
+    "UnknownOperationException",
+    "UnsupportedOperation",
+    "UnsupportedOperationException",
+];
+
+/// A success answer whose body is not the one that was promised.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct BrokenBody(String);
+
+/// Refuses a success answer whose body is empty, cut off, or lacks the member that every answer of the
+/// operation has. The SDK alone reads an empty JSON body as `{}` and XML up to where it stops.
+pub(super) fn check_body(body: &[u8], marker: Option<&str>) -> Result<(), BrokenBody> {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(BrokenBody("the answer is empty".to_owned()));
+    }
+    if text.starts_with('<') && !is_closed_xml(text) {
+        return Err(BrokenBody("the answer is cut off".to_owned()));
+    }
+    match marker {
+        Some(member) if !text.contains(member) => {
+            Err(BrokenBody(format!("the answer has no `{member}`, which every answer of this operation has")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the last thing in the document closes its root element.
+fn is_closed_xml(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(after) = rest.strip_prefix("<?").or_else(|| rest.strip_prefix("<!")) {
+        let Some((_, next)) = after.split_once('>') else {
+            return false;
+        };
+        rest = next.trim_start();
+    }
+    let Some(start) = rest.strip_prefix('<') else {
+        return false;
+    };
+    let root: String = start.chars().take_while(|c| !c.is_whitespace() && *c != '>' && *c != '/').collect();
+    let closing = rest
+        .strip_suffix('>')
+        .map(str::trim_end)
+        .and_then(|t| t.strip_suffix(root.as_str()))
+        .is_some_and(|t| t.ends_with("</"));
+    let single = rest.ends_with("/>") && rest.matches('<').count() == 1;
+    !root.is_empty() && (closing || single)
+}
+
+/// How one attempt ended, for counting and for knowing which endpoints live.
+pub(super) enum Attempt {
+    /// An answer came.
+    Answered,
+    /// An answer came: slow down.
+    Throttled,
+    /// Nothing came in time.
+    Silent { connected: bool, message: String },
+    /// The connection broke.
+    Broken,
+}
+
+impl Attempt {
+    pub(super) fn of(context: &FinalizerInterceptorContextRef<'_>) -> Self {
+        if let Some(response) = context.response() {
+            let status = response.status().as_u16();
+            let throttled = status == 429
+                || (status >= 400
+                    && response.body().bytes().is_some_and(|body| {
+                        let text = String::from_utf8_lossy(body);
+                        THROTTLES.iter().any(|code| text.contains(code))
+                    }));
+            return if throttled { Self::Throttled } else { Self::Answered };
+        }
+        match context.output_or_error() {
+            Some(Err(error)) => {
+                let connector = error.as_connector_error();
+                if error.is_timeout_error() || connector.is_some_and(|e| e.is_timeout()) {
+                    Self::Silent {
+                        connected: connector.is_none(),
+                        message: "no answer within the time limit".to_owned(),
+                    }
+                } else {
+                    Self::Broken
+                }
+            }
+            _ => Self::Broken,
+        }
+    }
+}
+
+/// What a failed call comes to.
+pub(super) enum Failure {
+    /// The code is one of the operation's ways to say "there is none".
+    Absent,
+    /// The thing asked about no longer exists.
+    Gone,
+    /// The session's token has run out.
+    Expired(Unseen),
+    /// Everything else.
+    Unseen(Unseen),
+}
+
+impl Failure {
+    pub(super) fn of<E>(place: &Place, call: &Call, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let code = error.as_service_error().and_then(|e| e.code());
+        if let Some(code) = code {
+            if call.absent.contains(&code) {
+                return Self::Absent;
+            }
+            if call.gone.contains(&code) {
+                return Self::Gone;
+            }
+        }
+        let unseen = unseen(place, call, error);
+        if code.is_some_and(|code| EXPIRED.contains(&code)) {
+            Self::Expired(unseen)
+        } else {
+            Self::Unseen(unseen)
+        }
+    }
+}
+
+fn unseen<E>(place: &Place, call: &Call, error: &SdkError<E, HttpResponse>) -> Unseen
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let failed = |cause, code: &str, message: String| Unseen {
+        account: place.account().to_owned(),
+        region: place.region().to_owned(),
+        operation: call.name(),
+        cause,
+        code: code.to_owned(),
+        message,
+    };
+    if let Some(broken) = find::<BrokenBody>(error) {
+        return failed(Cause::Malformed, "MalformedResponse", broken.to_string());
+    }
+    if let Some(refused) = find::<super::credentials::NotEntered>(error) {
+        return refused.0.clone();
+    }
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let code = service.err().code().unwrap_or_default();
+            let message = service.err().message().unwrap_or_default().to_owned();
+            if THROTTLES.contains(&code) || status == 429 {
+                failed(Cause::Throttled, code, message)
+            } else if UNSUPPORTED.contains(&code) {
+                failed(Cause::Unsupported, code, message)
+            } else if DENIALS.contains(&code) || status == 403 {
+                Unseen::denied(
+                    place.account(),
+                    place.region(),
+                    &call.name(),
+                    if code.is_empty() { "AccessDenied" } else { code },
+                    &message,
+                )
+            } else if code.is_empty() && service.raw().status().is_success() {
+                failed(Cause::Malformed, "MalformedResponse", source_text(error))
+            } else if code.is_empty() {
+                failed(Cause::Failed, &format!("HTTP{status}"), message)
+            } else {
+                failed(Cause::Failed, code, message)
+            }
+        }
+        SdkError::TimeoutError(_) => {
+            failed(Cause::TimedOut, "Timeout", "no answer within the time limit".to_owned())
+        }
+        SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => {
+            failed(Cause::TimedOut, "Timeout", "no connection within the time limit".to_owned())
+        }
+        SdkError::ResponseError(_) => failed(Cause::Malformed, "MalformedResponse", source_text(error)),
+        _ => failed(Cause::Failed, "ConnectionError", source_text(error)),
+    }
+}
+
+/// The innermost reason; the outer ones only repeat that something failed.
+fn source_text(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let text = innermost.to_string();
+    if text.is_empty() { DisplayErrorContext(error).to_string() } else { text }
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_answers_pass() {
+        for body in [
+            "{\"trailList\":[]}",
+            "<?xml version=\"1.0\"?>\n<A xmlns=\"x\"><trailList/></A>\n",
+            "<trailList/>",
+        ] {
+            assert!(check_body(body.as_bytes(), Some("trailList")).is_ok(), "{body}");
+        }
+    }
+
+    #[test]
+    fn broken_answers_do_not() {
+        for body in [
+            "",
+            "  \n",
+            "{}",
+            "<A><trailList>",
+            "<A><trailList/></",
+            "<?xml version=\"1.0\"?><A><trailList/></B>",
+            "<?xml version=",
+        ] {
+            assert!(check_body(body.as_bytes(), Some("trailList")).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Counting: every attempt of every call, what was retried and throttled, and what the run covers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Aws;
+use super::call::Call;
+use super::endpoints::Endpoint;
+use super::errors;
+use crate::inventory::{Coverage, CoverageError, CoverageState, Unseen};
+
+/// What one operation cost in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OperationCount {
+    /// `service:Operation`.
+    pub operation: String,
+    /// Requests sent, pages and retries included.
+    pub requests: u64,
+    /// Requests that were repeats of a failed one.
+    pub retries: u64,
+    /// Answers that asked to slow down.
+    pub throttles: u64,
+    /// Time spent waiting for answers, added up over requests, in milliseconds.
+    pub busy_ms: u64,
+}
+
+/// Running totals, for progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests that were repeats.
+    pub retries: u64,
+    /// Answers that asked to slow down.
+    pub throttles: u64,
+}
+
+/// The counters of one run.
+#[derive(Debug)]
+pub struct Meters {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    throttles: AtomicU64,
+    operations: Mutex<BTreeMap<(&'static str, String), Counters>>,
+    coverage: Mutex<BTreeMap<PlaceKey, CoverageCounters>>,
+}
+
+/// Account, region, service, operation.
+type PlaceKey = (String, String, &'static str, &'static str);
+
+#[derive(Debug, Clone, Copy)]
+struct Counters {
+    requests: u64,
+    retries: u64,
+    throttles: u64,
+    busy: Duration,
+}
+
+#[derive(Debug)]
+struct CoverageCounters {
+    answered: u64,
+    gone: u64,
+    errors: Vec<CoverageError>,
+}
+
+impl Meters {
+    pub(super) fn new() -> Self {
+        Self {
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            throttles: AtomicU64::new(0),
+            operations: Mutex::new(BTreeMap::new()),
+            coverage: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The totals so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        Tally {
+            requests: self.requests.load(Ordering::Relaxed),
+            retries: self.retries.load(Ordering::Relaxed),
+            throttles: self.throttles.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What was called, by operation.
+    #[must_use]
+    pub fn operations(&self) -> Vec<OperationCount> {
+        let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        operations
+            .iter()
+            .map(|((service, operation), count)| OperationCount {
+                operation: format!("{service}:{operation}"),
+                requests: count.requests,
+                retries: count.retries,
+                throttles: count.throttles,
+                busy_ms: u64::try_from(count.busy.as_millis()).unwrap_or(u64::MAX),
+            })
+            .collect()
+    }
+
+    /// How the calls went, by place and operation.
+    #[must_use]
+    pub fn coverage(&self) -> Vec<Coverage> {
+        let coverage = self.coverage.lock().unwrap_or_else(PoisonError::into_inner);
+        coverage
+            .iter()
+            .map(|((account, region, service, operation), row)| {
+                let unanswered: u64 = row.errors.iter().map(|e| e.count).sum();
+                Coverage {
+                    account: account.clone(),
+                    region: region.clone(),
+                    service: (*service).to_owned(),
+                    operation: (*operation).to_owned(),
+                    state: match (row.answered + row.gone, unanswered) {
+                        (_, 0) => CoverageState::Ok,
+                        (0, _) => CoverageState::Failed,
+                        _ => CoverageState::Partial,
+                    },
+                    answered: row.answered,
+                    unanswered,
+                    gone: row.gone,
+                    errors: row.errors.clone(),
+                }
+            })
+            .collect()
+    }
+
+    /// Names the account of the calls that were made before it was known.
+    pub(super) fn attribute_to(&self, account: &str) {
+        let mut coverage = self.coverage.lock().unwrap_or_else(PoisonError::into_inner);
+        let (named, unnamed) =
+            std::mem::take(&mut *coverage).into_iter().partition(|((of, ..), _)| !of.is_empty());
+        *coverage = named;
+        let unnamed: BTreeMap<PlaceKey, CoverageCounters> = unnamed;
+        for ((_, region, service, operation), row) in unnamed {
+            coverage.insert((account.to_owned(), region, service, operation), row);
+        }
+    }
+
+    pub(super) fn record_answer(&self, account: &str, region: &str, call: &Call) {
+        self.with_row(account, region, call, |row| row.answered += 1);
+    }
+
+    pub(super) fn record_gone(&self, account: &str, region: &str, call: &Call) {
+        self.with_row(account, region, call, |row| row.gone += 1);
+    }
+
+    pub(super) fn record_unseen(&self, account: &str, region: &str, call: &Call, unseen: &Unseen) {
+        self.with_row(account, region, call, |row| {
+            match row.errors.iter_mut().find(|e| e.unseen == *unseen) {
+                Some(known) => known.count += 1,
+                None => row.errors.push(CoverageError { unseen: unseen.clone(), count: 1 }),
+            }
+        });
+    }
+
+    fn with_row(&self, account: &str, region: &str, call: &Call, change: impl FnOnce(&mut CoverageCounters)) {
+        let mut coverage = self.coverage.lock().unwrap_or_else(PoisonError::into_inner);
+        change(
+            coverage
+                .entry((account.to_owned(), region.to_owned(), call.service, call.operation))
+                .or_insert_with(|| CoverageCounters { answered: 0, gone: 0, errors: Vec::new() }),
+        );
+    }
+
+    fn count(&self, service: &'static str, operation: &str, change: impl FnOnce(&mut Counters)) {
+        let mut operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        change(operations.entry((service, operation.to_owned())).or_insert(Counters {
+            requests: 0,
+            retries: 0,
+            throttles: 0,
+            busy: Duration::ZERO,
+        }));
+    }
+}
+
+/// Sits in every client: counts attempts, learns which endpoints answer, and refuses broken bodies.
+#[derive(Debug)]
+pub(super) struct Meter {
+    aws: Arc<Aws>,
+    endpoint: Arc<Endpoint>,
+    account: String,
+    region: String,
+    service: &'static str,
+}
+
+/// When the attempt in flight was sent.
+#[derive(Debug)]
+struct Sent(tokio::time::Instant);
+
+impl aws_smithy_types::config_bag::Storable for Sent {
+    type Storer = aws_smithy_types::config_bag::StoreReplace<Self>;
+}
+
+/// Which attempt of the call is in flight, from 1.
+#[derive(Debug, Clone, Copy)]
+struct AttemptNumber(u32);
+
+impl aws_smithy_types::config_bag::Storable for AttemptNumber {
+    type Storer = aws_smithy_types::config_bag::StoreReplace<Self>;
+}
+
+impl Meter {
+    pub(super) fn new(
+        aws: Arc<Aws>,
+        account: String,
+        region: String,
+        endpoint_region: String,
+        service: &'static str,
+    ) -> Self {
+        let endpoint = aws.endpoints.get(service, &endpoint_region);
+        Self { aws, endpoint, account, region, service }
+    }
+}
+
+fn operation(cfg: &ConfigBag) -> &str {
+    cfg.load::<Metadata>().map_or("", Metadata::name)
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "Meter"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let attempt = cfg.load::<AttemptNumber>().map_or(1, |n| n.0 + 1);
+        let is_retry = attempt > 1;
+        let meters = &self.aws.meters;
+        meters.requests.fetch_add(1, Ordering::Relaxed);
+        meters.retries.fetch_add(u64::from(is_retry), Ordering::Relaxed);
+        meters.count(self.service, operation(cfg), |count| {
+            count.requests += 1;
+            count.retries += u64::from(is_retry);
+        });
+        cfg.interceptor_state().store_put(AttemptNumber(attempt));
+        cfg.interceptor_state().store_put(Sent(tokio::time::Instant::now()));
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        if !response.status().is_success() {
+            return Ok(());
+        }
+        let marker = Call::in_flight().map(|call| call.marker);
+        errors::check_body(response.body().bytes().unwrap_or_default(), marker)?;
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let busy = cfg.load::<Sent>().map_or(Duration::ZERO, |sent| sent.0.elapsed());
+        let attempt = errors::Attempt::of(context);
+        let throttled = matches!(attempt, errors::Attempt::Throttled);
+        self.aws.meters.throttles.fetch_add(u64::from(throttled), Ordering::Relaxed);
+        self.aws.meters.count(self.service, operation(cfg), |count| {
+            count.throttles += u64::from(throttled);
+            count.busy += busy;
+        });
+        match attempt {
+            errors::Attempt::Silent { connected, message } => {
+                self.endpoint.silent(connected, &message);
+            }
+            errors::Attempt::Answered | errors::Attempt::Throttled => self.endpoint.answered(),
+            errors::Attempt::Broken => {}
+        }
+        tracing::debug!(
+            account = %self.account,
+            region = %self.region,
+            service = self.service,
+            operation = operation(cfg),
+            ms = u64::try_from(busy.as_millis()).unwrap_or(u64::MAX),
+            throttled,
+            "attempt ended"
+        );
+        Ok(())
+    }
+}

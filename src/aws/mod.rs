@@ -1,0 +1,305 @@
+//! How AWS is reached: one connection for the whole run, a session for each account, a place for each
+//! region in it, and the one way to make a call.
+//!
+//! Everything that a call needs beside its own arguments lives here: credentials and their renewal,
+//! time limits, retries, rate limits, counting, and the reading of errors. Collectors only say which
+//! operation they want and what they make of the answer.
+
+mod call;
+mod credentials;
+mod endpoints;
+mod errors;
+mod meter;
+mod resolver;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime::client::retries::RetryPartition;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::Semaphore;
+
+pub use call::{Call, Listed, Reply};
+pub use credentials::{RoleRequest, Session};
+pub use meter::{Meters, OperationCount, Tally};
+
+use crate::inventory::{GLOBAL, Unseen};
+use endpoints::Endpoints;
+use meter::Meter;
+
+/// `sts:GetCallerIdentity`: who is asking. Needs no permission.
+pub static GET_CALLER_IDENTITY: Call = Call::one("sts", "GetCallerIdentity", "Account").without_permission();
+/// `sts:AssumeRole`: entering a member account.
+pub static ASSUME_ROLE: Call = Call::one("sts", "AssumeRole", "Credentials");
+
+/// The limits that a run keeps towards AWS.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Calls in flight at once over the whole run.
+    pub concurrency: usize,
+    /// Calls a second to one service in one account and region; `None` for no limit beyond AWS's own.
+    pub max_rate: Option<NonZeroU32>,
+    /// To open a connection.
+    pub connect_timeout: Duration,
+    /// For one attempt, from sending to the last byte of the answer.
+    pub attempt_timeout: Duration,
+    /// For one call with all its attempts.
+    pub call_timeout: Duration,
+    /// Attempts of one call, the first included.
+    pub max_attempts: u32,
+}
+
+impl Limits {
+    /// What suits a scan from a laptop or a server: 3 s to connect, 15 s an attempt, 60 s a call.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            concurrency: 64,
+            max_rate: None,
+            connect_timeout: Duration::from_secs(3),
+            attempt_timeout: Duration::from_secs(15),
+            call_timeout: Duration::from_secs(60),
+            max_attempts: 5,
+        }
+    }
+}
+
+/// Where the caller's own credentials come from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// A profile of the shared configuration files; otherwise the SDK's default chain.
+    pub profile: Option<String>,
+    /// The region for services without one; otherwise the SDK's default chain.
+    pub region: Option<String>,
+}
+
+/// Why AWS could not be reached at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The configuration names no region.
+    #[error("no region is configured; set AWS_REGION, a profile with a region, or `--home-region`")]
+    NoRegion,
+    /// There are no credentials, or they do not work.
+    #[error(
+        "who is calling could not be asked: {0}; check the credentials with `aws sts get-caller-identity`"
+    )]
+    Caller(Unseen),
+    /// AWS answered without an account or ARN.
+    #[error("sts:GetCallerIdentity answered without account or ARN")]
+    NoIdentity,
+}
+
+/// The connection of a run: configuration, limits, counters.
+#[derive(Debug)]
+pub struct Aws {
+    sdk: SdkConfig,
+    home_region: String,
+    permits: Semaphore,
+    limiter: Option<DefaultKeyedRateLimiter<(String, String, &'static str)>>,
+    endpoints: Endpoints,
+    /// What was called and how it went.
+    pub meters: Meters,
+}
+
+/// Who is calling.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Account of the credentials.
+    pub account: String,
+    /// ARN of the credentials.
+    pub arn: String,
+    /// Partition, as in the ARN.
+    pub partition: String,
+}
+
+impl Caller {
+    /// Whether the caller is itself in an assumed role. AWS then caps the sessions it assumes further
+    /// ([role chaining](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining)) at one hour.
+    #[must_use]
+    pub fn is_assumed_role(&self) -> bool {
+        self.arn.contains(":assumed-role/")
+    }
+}
+
+impl Aws {
+    /// Reads the configuration that the SDK reads. Calls nothing yet.
+    ///
+    /// # Errors
+    /// When no region is configured.
+    pub async fn connect(source: &Source, limits: &Limits) -> Result<Arc<Self>, ConnectError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(resolver::http_client())
+            .retry_config(RetryConfig::adaptive().with_max_attempts(limits.max_attempts))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(limits.connect_timeout)
+                    .operation_attempt_timeout(limits.attempt_timeout)
+                    .operation_timeout(limits.call_timeout)
+                    .build(),
+            );
+        if let Some(profile) = &source.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &source.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let sdk = loader.load().await;
+        let home_region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
+        Ok(Arc::new(Self {
+            sdk,
+            home_region,
+            permits: Semaphore::new(limits.concurrency),
+            limiter: limits.max_rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
+            endpoints: Endpoints::new(),
+            meters: Meters::new(),
+        }))
+    }
+
+    /// Asks who is calling, and opens the session of that account.
+    ///
+    /// # Errors
+    /// When there are no credentials or AWS does not take them.
+    pub async fn caller(self: &Arc<Self>) -> Result<(Caller, Arc<Session>), ConnectError> {
+        let nobody = Session::own(Arc::clone(self), String::new());
+        let place = nobody.home();
+        let client = place.sts();
+        let reply = place
+            .call(&GET_CALLER_IDENTITY, || client.get_caller_identity().send())
+            .await
+            .map_err(ConnectError::Caller)?;
+        let Reply::Answer(identity) = reply else {
+            return Err(ConnectError::NoIdentity);
+        };
+        let (Some(account), Some(arn)) = (identity.account, identity.arn) else {
+            return Err(ConnectError::NoIdentity);
+        };
+        let partition = arn.split(':').nth(1).unwrap_or_default().to_owned();
+        let session = Session::own(Arc::clone(self), account.clone());
+        self.meters.attribute_to(&account);
+        Ok((Caller { account, arn, partition }, session))
+    }
+
+    /// The region that services without one are asked through.
+    #[must_use]
+    pub fn home_region(&self) -> &str {
+        &self.home_region
+    }
+}
+
+/// One region of one account, or the account's global services: where a call goes.
+#[derive(Debug, Clone)]
+pub struct Place {
+    session: Arc<Session>,
+    endpoint_region: String,
+    label: String,
+    sdk: SdkConfig,
+}
+
+impl Place {
+    fn new(session: Arc<Session>, endpoint_region: String, label: String) -> Self {
+        let sdk = session
+            .aws()
+            .sdk
+            .clone()
+            .into_builder()
+            .region(Region::new(endpoint_region.clone()))
+            .credentials_provider(session.credentials())
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        Self { session, endpoint_region, label, sdk }
+    }
+
+    /// Account that is asked.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        self.session.account()
+    }
+
+    /// The region, or [`GLOBAL`].
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.label
+    }
+
+    /// The region whose endpoint is asked, also for global services.
+    #[must_use]
+    pub fn endpoint_region(&self) -> &str {
+        &self.endpoint_region
+    }
+
+    /// The session that this place belongs to.
+    #[must_use]
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    fn aws(&self) -> &Arc<Aws> {
+        self.session.aws()
+    }
+
+    /// The SDK keys its retry tokens and its adaptive limiter by service and region only; with them in
+    /// one partition a throttled account would starve every other.
+    fn partition(&self, service: &str) -> RetryPartition {
+        RetryPartition::custom(format!("{}-{service}-{}", self.account(), self.endpoint_region)).build()
+    }
+
+    fn meter(&self, service: &'static str) -> Meter {
+        Meter::new(
+            Arc::clone(self.aws()),
+            self.account().to_owned(),
+            self.label.clone(),
+            self.endpoint_region.clone(),
+            service,
+        )
+    }
+}
+
+impl Session {
+    /// The place of the account's global services.
+    #[must_use]
+    pub fn home(self: &Arc<Self>) -> Place {
+        Place::new(Arc::clone(self), self.aws().home_region.clone(), GLOBAL.to_owned())
+    }
+
+    /// One region of the account.
+    #[must_use]
+    pub fn region(self: &Arc<Self>, region: &str) -> Place {
+        Place::new(Arc::clone(self), region.to_owned(), region.to_owned())
+    }
+}
+
+/// One client constructor a service; the name is the service's IAM prefix, as in the call table.
+macro_rules! clients {
+    ($($name:ident => $krate:ident),* $(,)?) => {
+        impl Place {
+            $(
+                #[doc = concat!("A client of `", stringify!($krate), "` for this place.")]
+                #[must_use]
+                pub fn $name(&self) -> $krate::Client {
+                    let config = $krate::config::Builder::from(&self.sdk)
+                        .retry_partition(self.partition(stringify!($name)))
+                        .interceptor(self.meter(stringify!($name)))
+                        .build();
+                    $krate::Client::from_conf(config)
+                }
+            )*
+        }
+    };
+}
+
+clients! {
+    cloudtrail => aws_sdk_cloudtrail,
+    ec2 => aws_sdk_ec2,
+    iam => aws_sdk_iam,
+    kms => aws_sdk_kms,
+    organizations => aws_sdk_organizations,
+    s3 => aws_sdk_s3,
+    s3control => aws_sdk_s3control,
+    sso => aws_sdk_ssoadmin,
+    sts => aws_sdk_sts,
+}

@@ -1,0 +1,400 @@
+//! Reading the state of an account: one file per AWS service.
+//!
+//! A service file holds its resource structs, its calls and what it makes of the answers. The structs
+//! are the schema that controls are checked against; the calls are the one table from which the plan,
+//! the least-privilege policy, the coverage and the tests are read. Nothing here knows a control: a
+//! collector fills the fields that it is told are [`Wanted`], and no call is made for another.
+
+pub mod account;
+pub mod cloudtrail;
+pub mod ec2;
+pub mod iam;
+pub mod s3;
+pub mod schema;
+pub mod sso;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::aws::{Call, Place, Reply};
+use crate::inventory::{Cause, Facet, Listing, Resource, Unseen};
+
+/// Whether a resource type lives in regions or in the account as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Asked once per account.
+    Global,
+    /// Asked in every scanned region.
+    Regional,
+}
+
+/// How often the calls of a row are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// Once for the account or region; the answer serves all resources there.
+    Place,
+    /// Once for each resource.
+    Resource,
+}
+
+/// One row of the call table: which calls fill one facet of a resource type.
+#[derive(Debug)]
+pub struct Row {
+    /// The field of the struct.
+    pub field: &'static str,
+    /// The calls that fill it.
+    pub calls: &'static [&'static Call],
+    /// How often they are made.
+    pub per: Per,
+}
+
+/// A resource type: its place in the world, its calls and its struct.
+#[derive(Debug)]
+pub struct Kind {
+    /// Name in controls, such as `aws.s3.bucket`.
+    pub name: &'static str,
+    /// What it is called under `account` in expressions, such as `buckets`.
+    pub collection: &'static str,
+    /// Whether an account has exactly one (per region, if regional), so that `account.<collection>`
+    /// is that one and not a list.
+    pub single: bool,
+    /// Where it lives.
+    pub scope: Scope,
+    /// The calls that list it; empty for settings that exist once and need no list.
+    pub list: &'static [&'static Call],
+    /// The facets beyond what the list says.
+    pub facets: &'static [Row],
+    /// JSON Schema of the struct.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Kind {
+    /// The row of a facet.
+    #[must_use]
+    pub fn row(&self, field: &str) -> Option<&'static Row> {
+        self.facets.iter().find(|row| row.field == field)
+    }
+}
+
+/// A struct that describes a resource type.
+pub trait Observed: Serialize + JsonSchema {
+    /// The type it describes.
+    const KIND: &'static Kind;
+}
+
+/// Every resource type, by service.
+pub static KINDS: &[&Kind] = &[
+    &account::ACCOUNT,
+    &cloudtrail::TRAIL,
+    &ec2::INSTANCE,
+    &ec2::NETWORK_ACL,
+    &ec2::REGION_SETTINGS,
+    &ec2::ROUTE_TABLE,
+    &ec2::SECURITY_GROUP,
+    &ec2::VPC,
+    &ec2::VPC_PEERING,
+    &iam::ACCOUNT,
+    &iam::INSTANCE_PROFILE,
+    &iam::POLICY,
+    &iam::ROLE,
+    &iam::SERVER_CERTIFICATE,
+    &iam::USER,
+    &s3::ACCOUNT,
+    &s3::BUCKET,
+    &sso::INSTANCE,
+];
+
+/// The resource type of that name.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name).copied()
+}
+
+/// What the enabled controls read: resource types, and for each the fields beyond its list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted(BTreeMap<&'static str, BTreeSet<&'static str>>);
+
+impl Wanted {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Every field of every type.
+    #[must_use]
+    pub fn everything() -> Self {
+        let mut wanted = Self::nothing();
+        for kind in KINDS {
+            wanted.add(kind, None);
+            for row in kind.facets {
+                wanted.add(kind, Some(row.field));
+            }
+        }
+        wanted
+    }
+
+    /// Adds a type, and a field of it. A field that the list fills adds no call.
+    pub fn add(&mut self, kind: &'static Kind, field: Option<&str>) {
+        let fields = self.0.entry(kind.name).or_default();
+        if let Some(row) = field.and_then(|field| kind.row(field)) {
+            fields.insert(row.field);
+        }
+    }
+
+    /// Whether resources of the type are to be listed.
+    #[must_use]
+    pub fn kind(&self, kind: &Kind) -> bool {
+        self.0.contains_key(kind.name)
+    }
+
+    /// Whether a facet is to be filled.
+    #[must_use]
+    pub fn field(&self, kind: &Kind, field: &str) -> bool {
+        self.0.get(kind.name).is_some_and(|fields| fields.contains(field))
+    }
+
+    /// The types, with the facets to fill.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Kind, &BTreeSet<&'static str>)> {
+        self.0.iter().filter_map(|(name, fields)| Some((kind(name)?, fields)))
+    }
+
+    /// Every call that this needs, each with the facets it is for (`None`: the list).
+    #[must_use]
+    pub fn calls(&self) -> Vec<PlannedCall> {
+        let mut planned: Vec<PlannedCall> = Vec::new();
+        for (kind, fields) in self.iter() {
+            let lists = kind.list.iter().map(|call| (*call, None, Per::Place));
+            let facets = kind
+                .facets
+                .iter()
+                .filter(|row| fields.contains(row.field))
+                .flat_map(|row| row.calls.iter().map(|c| (*c, Some(row.field), row.per)));
+            for (call, field, per) in lists.chain(facets) {
+                let known =
+                    planned.iter_mut().find(|p| p.call == call && p.scope == kind.scope && p.per == per);
+                match known {
+                    Some(known) => known.fills.push((kind.name, field)),
+                    None => planned.push(PlannedCall {
+                        call,
+                        scope: kind.scope,
+                        per,
+                        fills: vec![(kind.name, field)],
+                    }),
+                }
+            }
+        }
+        planned.sort_by_key(|p| (p.call.service, p.call.operation));
+        planned
+    }
+}
+
+/// One call of the plan, and what it is made for.
+#[derive(Debug)]
+pub struct PlannedCall {
+    /// The call.
+    pub call: &'static Call,
+    /// Whether it is made per account or per region.
+    pub scope: Scope,
+    /// Whether it is made once there or for each resource.
+    pub per: Per,
+    /// Resource types and fields it fills; `None` is the list of the type.
+    pub fills: Vec<(&'static str, Option<&'static str>)>,
+}
+
+/// What one collector found in one place.
+#[derive(Debug)]
+pub struct Collected {
+    /// Resources, as far as they were seen.
+    pub resources: Vec<Resource>,
+    /// One for each wanted type of the place.
+    pub listings: Vec<Listing>,
+}
+
+impl Collected {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { resources: Vec::new(), listings: Vec::new() }
+    }
+
+    /// Adds another place's or type's part.
+    pub fn extend(&mut self, other: Self) {
+        self.resources.extend(other.resources);
+        self.listings.extend(other.listings);
+    }
+
+    /// The part of one type: its resources, and whether the list was read to its end.
+    #[must_use]
+    pub fn of(place: &Place, kind: &Kind, resources: Vec<Resource>, end: Result<(), Unseen>) -> Self {
+        let count = resources.len();
+        Self {
+            listings: vec![Listing {
+                account: place.account().to_owned(),
+                region: place.region().to_owned(),
+                kind: kind.name.to_owned(),
+                count: Facet::from(end.map(|()| count)),
+            }],
+            resources,
+        }
+    }
+}
+
+/// The thing that was asked about was deleted between the list and the call: it is left out, and is no gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// A place, and what is wanted of it: what a collector works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Where.
+    pub place: &'a Place,
+    /// What.
+    pub wanted: &'a Wanted,
+    /// The regions of the account that are scanned; for services whose list is global and whose
+    /// resources are not.
+    pub regions: &'a [String],
+    /// `aws`, `aws-us-gov`, `aws-cn`, …
+    pub partition: &'a str,
+}
+
+impl Ask<'_> {
+    /// Fills a facet if it is wanted; the call is not made otherwise.
+    ///
+    /// # Errors
+    /// [`Gone`] when the resource was deleted meanwhile.
+    pub async fn facet<T>(
+        &self,
+        kind: &Kind,
+        field: &str,
+        read: impl Future<Output = Result<Reply<T>, Unseen>>,
+    ) -> Result<Facet<T>, Gone> {
+        let answered = self.optional(kind, field, read).await?;
+        Ok(match answered {
+            Facet::Known(Some(value)) => Facet::Known(value),
+            Facet::Known(None) => Facet::Unknown(Unseen::without_call(
+                self.place.account(),
+                self.place.region(),
+                Cause::Malformed,
+                format!("AWS says that there is no `{field}`, which always exists"),
+            )),
+            Facet::Unknown(unseen) => Facet::Unknown(unseen),
+        })
+    }
+
+    /// Fills a facet that may not exist: "there is none" is known, and `None`.
+    ///
+    /// # Errors
+    /// [`Gone`] when the resource was deleted meanwhile.
+    pub async fn optional<T>(
+        &self,
+        kind: &Kind,
+        field: &str,
+        read: impl Future<Output = Result<Reply<T>, Unseen>>,
+    ) -> Result<Facet<Option<T>>, Gone> {
+        if !self.wanted.field(kind, field) {
+            return Ok(Facet::Unknown(self.not_collected()));
+        }
+        match read.await {
+            Ok(Reply::Answer(value)) => Ok(Facet::Known(Some(value))),
+            Ok(Reply::Absent) => Ok(Facet::Known(None)),
+            Ok(Reply::Gone) => Err(Gone),
+            Err(unseen) => Ok(Facet::Unknown(unseen)),
+        }
+    }
+
+    /// Why a facet that no control reads is unknown.
+    #[must_use]
+    pub fn not_collected(&self) -> Unseen {
+        Unseen::without_call(
+            self.place.account(),
+            self.place.region(),
+            Cause::NotCollected,
+            "no enabled control reads it".to_owned(),
+        )
+    }
+
+    /// Makes the resource out of its struct.
+    pub fn resource<T: Observed>(&self, arn: String, name: String, observed: &T) -> Resource {
+        self.resource_in(self.place.region(), arn, name, observed)
+    }
+
+    /// The same for a resource that lives in another region than the place that lists it.
+    pub fn resource_in<T: Observed>(
+        &self,
+        region: &str,
+        arn: String,
+        name: String,
+        observed: &T,
+    ) -> Resource {
+        Resource {
+            kind: T::KIND.name.to_owned(),
+            arn,
+            account: self.place.account().to_owned(),
+            region: region.to_owned(),
+            name,
+            fields: fields(observed, T::KIND),
+        }
+    }
+
+    /// ARN of something in the account of this place.
+    #[must_use]
+    pub fn arn(&self, service: &str, region: &str, rest: &str) -> String {
+        format!("arn:{}:{service}:{region}:{}:{rest}", self.partition, self.place.account())
+    }
+}
+
+/// The fields of a struct, plain ones as known facets.
+fn fields<T: Serialize>(observed: &T, kind: &Kind) -> BTreeMap<String, Facet<Value>> {
+    let Ok(Value::Object(object)) = serde_json::to_value(observed) else {
+        tracing::error!(kind = kind.name, "resource struct is not a JSON object; its fields are unknown");
+        return BTreeMap::new();
+    };
+    object
+        .into_iter()
+        .filter_map(|(field, value)| {
+            if kind.row(&field).is_none() {
+                return Some((field, Facet::Known(value)));
+            }
+            match serde_json::from_value::<Facet<Value>>(value) {
+                // A facet that was not collected is absent: the file stays small, and reading it says so.
+                Ok(Facet::Unknown(unseen)) if unseen.cause == Cause::NotCollected => None,
+                Ok(facet) => Some((field, facet)),
+                Err(error) => {
+                    tracing::error!(kind = kind.name, field, %error, "field is in the call table but no facet");
+                    None
+                }
+            }
+        })
+        .collect()
+}
+
+/// Collects what is wanted of an account's global services.
+pub async fn global(ask: Ask<'_>, account_name: &str) -> Collected {
+    let (iam, s3) = futures::join!(iam::collect(ask), s3::collect(ask));
+    let mut collected = account::collect(ask, account_name);
+    collected.extend(iam);
+    collected.extend(s3);
+    collected
+}
+
+/// Collects what is wanted of one region of an account.
+pub async fn regional(ask: Ask<'_>) -> Collected {
+    let (ec2, cloudtrail, sso) =
+        futures::join!(ec2::collect(ask), cloudtrail::collect(ask), sso::collect(ask));
+    let mut collected = ec2;
+    collected.extend(cloudtrail);
+    collected.extend(sso);
+    collected
+}
+
+/// A time as expressions see it: RFC 3339, UTC.
+///
+/// Times beyond what the format can hold (year 9999) do not come from AWS; they would read as the end of time.
+fn time(at: aws_smithy_types::DateTime) -> String {
+    jiff::Timestamp::new(at.secs(), 0).unwrap_or(jiff::Timestamp::MAX).to_string()
+}

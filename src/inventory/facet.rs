@@ -1,0 +1,78 @@
+//! [`Facet`]: a value that was observed, or the reason why it was not.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+
+use super::Unseen;
+
+/// What one API call says about a resource: known, or unknown with the reason.
+///
+/// Known-and-empty is `Known(None)` or `Known(vec![])`, never `Unknown`. There is no `Default` and no
+/// way to reach the value without meeting `Unknown`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Facet<T> {
+    /// The value as AWS gave it.
+    Known(T),
+    /// Why there is none.
+    Unknown(Unseen),
+}
+
+impl<T> Facet<T> {
+    /// Applies `f` to a known value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Facet<U> {
+        match self {
+            Self::Known(value) => Facet::Known(f(value)),
+            Self::Unknown(unseen) => Facet::Unknown(unseen),
+        }
+    }
+
+    /// Borrows the value.
+    pub fn as_ref(&self) -> Facet<&T> {
+        match self {
+            Self::Known(value) => Facet::Known(value),
+            Self::Unknown(unseen) => Facet::Unknown(unseen.clone()),
+        }
+    }
+
+    /// The value as a `Result`, for `?` in code that passes the reason on.
+    ///
+    /// # Errors
+    /// The reason why it was not observed.
+    pub fn into_result(self) -> Result<T, Unseen> {
+        match self {
+            Self::Known(value) => Ok(value),
+            Self::Unknown(unseen) => Err(unseen),
+        }
+    }
+}
+
+impl<T> From<Result<T, Unseen>> for Facet<T> {
+    fn from(result: Result<T, Unseen>) -> Self {
+        match result {
+            Ok(value) => Self::Known(value),
+            Err(unseen) => Self::Unknown(unseen),
+        }
+    }
+}
+
+/// To a control a facet looks like the value it holds, so its schema is the value's.
+impl<T: JsonSchema> JsonSchema for Facet<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}

@@ -1,0 +1,266 @@
+//! What was observed in the accounts of one run, and what was not.
+//!
+//! Everything downstream (controls, findings, reports) reads an [`Inventory`]; nothing downstream
+//! calls AWS. The module knows no AWS service and no control: it holds [`Resource`]s made of
+//! [`Facet`]s, the [`Listing`]s that say which lists were read completely, and the coverage.
+//!
+//! The one rule that everything hangs on: a value that was not read is [`Facet::Unknown`] with an
+//! [`Unseen`] that says why. There is no default to fall back on.
+
+mod facet;
+mod file;
+mod unseen;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use facet::Facet;
+pub use file::{InventoryFileError, load, save};
+pub use unseen::{Cause, Denial, Unseen};
+
+/// The region that stands for services without one (IAM, Organizations, the bucket list).
+pub const GLOBAL: &str = "global";
+
+/// One thing in an account: identity, and the fields that were or were not observed.
+///
+/// Field names and types are those of the resource type's Rust struct in `collect/`, as published by
+/// `upright controls schema`. A field that no call of this run was meant to fill is absent here and
+/// reads as [`Cause::NotCollected`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Resource {
+    /// Resource type, such as `aws.s3.bucket`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Full ARN, unique for its kind within an account.
+    pub arn: String,
+    /// Account that was looked at; a trail of the organization is seen from many.
+    pub account: String,
+    /// Region, or [`GLOBAL`].
+    pub region: String,
+    /// What people call it: bucket name, user name, group name.
+    pub name: String,
+    /// Fields by name.
+    pub fields: BTreeMap<String, Facet<Value>>,
+}
+
+/// Whether the resources of one type in one account and region could all be listed.
+///
+/// A claim that something does not exist may rest only on listings that are known.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listing {
+    /// Account that was asked.
+    pub account: String,
+    /// Region that was asked, or [`GLOBAL`].
+    pub region: String,
+    /// Resource type that was listed.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How many were found, or why the list could not be read.
+    pub count: Facet<usize>,
+}
+
+/// An account of the run, or one that was left out of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Account {
+    /// Twelve digits.
+    pub id: String,
+    /// Name in the organization; empty when the scan had no access to Organizations.
+    pub name: String,
+    /// `aws`, `aws-us-gov`, `aws-cn`, …
+    pub partition: String,
+    /// Whether this is the organization's management account; `None` when that was not asked or not seen.
+    pub is_management: Option<bool>,
+    /// Organization id (`o-…`), when known.
+    pub organization: Option<String>,
+    /// Names of the organizational units from the root to the account.
+    pub units: Vec<String>,
+    /// Tags of the account in Organizations.
+    pub tags: BTreeMap<String, String>,
+    /// Regions that were scanned.
+    pub regions: Vec<String>,
+    /// Whether and how it was scanned.
+    pub state: AccountState,
+}
+
+/// What became of an account in this run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum AccountState {
+    /// It was entered; single calls may still have failed, see the coverage.
+    Scanned,
+    /// It was left out on purpose: suspended, or excluded by the configuration.
+    Skipped {
+        /// Why, in words.
+        reason: String,
+    },
+    /// It could not be entered: every control is unknown in it.
+    Failed {
+        /// What AWS said.
+        unseen: Unseen,
+    },
+}
+
+/// How the calls of one operation in one account and region went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// Account that was asked.
+    pub account: String,
+    /// Region that was asked, or `global`.
+    pub region: String,
+    /// Service prefix, such as `s3`.
+    pub service: String,
+    /// Operation, such as `GetBucketPolicy`.
+    pub operation: String,
+    /// `ok`: every call answered. `partial`: some did. `failed`: none did.
+    pub state: CoverageState,
+    /// Calls that answered (a list's pages count as one).
+    pub answered: u64,
+    /// Calls that did not.
+    pub unanswered: u64,
+    /// Resources that were deleted between the list and the call; they are no gap.
+    pub gone: u64,
+    /// The failures, one of each kind with the resources they concern.
+    pub errors: Vec<CoverageError>,
+}
+
+/// State of one row of [`Coverage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverageState {
+    /// Every call answered.
+    Ok,
+    /// Some calls answered.
+    Partial,
+    /// No call answered.
+    Failed,
+}
+
+/// One kind of failure of one operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CoverageError {
+    /// What AWS, or the network, said.
+    pub unseen: Unseen,
+    /// Times it happened.
+    pub count: u64,
+}
+
+/// Everything observed in one run, indexed.
+///
+/// INVARIANT: `resources` is sorted by account, kind, region and ARN, and holds no such key twice, so
+/// that whatever is derived from it has a fixed order.
+#[derive(Debug)]
+pub struct Inventory {
+    /// When collection started. Ages in controls are measured against it, so that a saved inventory
+    /// gives the same findings later.
+    pub observed_at: Timestamp,
+    /// The accounts, by id.
+    pub accounts: Vec<Account>,
+    /// Which regions a user asked for and some account does not have: account id → region names.
+    pub absent_regions: BTreeMap<String, Vec<String>>,
+    /// How the calls went.
+    pub coverage: Vec<Coverage>,
+    resources: Vec<Arc<Resource>>,
+    listings: Vec<Listing>,
+    by_place: HashMap<(String, String), Vec<usize>>,
+    by_arn: HashMap<(String, String), Vec<usize>>,
+}
+
+impl Inventory {
+    /// Sorts and indexes what was collected. Of two resources with the same identity the first stays.
+    #[must_use]
+    pub fn new(
+        observed_at: Timestamp,
+        mut accounts: Vec<Account>,
+        mut resources: Vec<Resource>,
+        mut listings: Vec<Listing>,
+        mut coverage: Vec<Coverage>,
+    ) -> Self {
+        accounts.sort_by(|a, b| a.id.cmp(&b.id));
+        resources.sort_by(|a, b| identity(a).cmp(&identity(b)));
+        resources.dedup_by(|b, a| identity(a) == identity(b));
+        listings.sort_by(|a, b| (&a.account, &a.kind, &a.region).cmp(&(&b.account, &b.kind, &b.region)));
+        coverage.sort_by(|a, b| {
+            (&a.account, &a.service, &a.operation, &a.region).cmp(&(
+                &b.account,
+                &b.service,
+                &b.operation,
+                &b.region,
+            ))
+        });
+        let mut by_place: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut by_arn: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, resource) in resources.iter().enumerate() {
+            by_place.entry((resource.account.clone(), resource.kind.clone())).or_default().push(index);
+            by_arn.entry((resource.kind.clone(), resource.arn.clone())).or_default().push(index);
+        }
+        Self {
+            observed_at,
+            accounts,
+            absent_regions: BTreeMap::new(),
+            coverage,
+            resources: resources.into_iter().map(Arc::new).collect(),
+            listings,
+            by_place,
+            by_arn,
+        }
+    }
+
+    /// Every resource, in the order of the invariant.
+    #[must_use]
+    pub fn resources(&self) -> &[Arc<Resource>] {
+        &self.resources
+    }
+
+    /// Every listing, by account, type and region.
+    #[must_use]
+    pub fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+
+    /// The resources of one type seen in one account.
+    pub fn of_kind<'a>(&'a self, account: &str, kind: &str) -> impl Iterator<Item = &'a Arc<Resource>> {
+        self.by_place
+            .get(&(account.to_owned(), kind.to_owned()))
+            .into_iter()
+            .flatten()
+            .filter_map(|index| self.resources.get(*index))
+    }
+
+    /// The listings of one type in one account, one for each region that was asked.
+    pub fn listings_of<'a>(&'a self, account: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Listing> {
+        let start =
+            self.listings.partition_point(|l| (l.account.as_str(), l.kind.as_str()) < (account, kind));
+        self.listings
+            .get(start..)
+            .unwrap_or(&[])
+            .iter()
+            .take_while(move |l| l.account == account && l.kind == kind)
+    }
+
+    /// Resolves a reference to another resource. `from` is the account that looks: where several
+    /// accounts see the same ARN, its own view comes first.
+    #[must_use]
+    pub fn find(&self, kind: &str, arn: &str, from: &str) -> Option<&Arc<Resource>> {
+        let seen = self.by_arn.get(&(kind.to_owned(), arn.to_owned()))?;
+        let at = |index: &usize| self.resources.get(*index);
+        seen.iter().filter_map(at).find(|r| r.account == from).or_else(|| seen.iter().find_map(at))
+    }
+
+    /// An account by id.
+    #[must_use]
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        self.accounts
+            .binary_search_by(|a| a.id.as_str().cmp(id))
+            .ok()
+            .and_then(|index| self.accounts.get(index))
+    }
+}
+
+fn identity(r: &Resource) -> (&str, &str, &str, &str) {
+    (&r.account, &r.kind, &r.region, &r.arn)
+}

@@ -1,0 +1,329 @@
+//! [`Unseen`]: why something was not observed, and who can change that.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why a value is not there: which call, in which account and region, and what was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Unseen {
+    /// Account that was asked.
+    pub account: String,
+    /// Region that was asked, or `global`.
+    pub region: String,
+    /// `service:Operation`, such as `s3:GetBucketPolicy`; empty when no call is to blame.
+    pub operation: String,
+    /// What kind of obstacle it was.
+    pub cause: Cause,
+    /// AWS error code, or a word for what the network did; may be empty.
+    pub code: String,
+    /// What AWS said, in its words.
+    pub message: String,
+}
+
+/// Kinds of obstacles, told apart because different people remove them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// AWS refused the call.
+    Denied {
+        /// Which policy refused it, when AWS says.
+        by: Denial,
+        /// The IAM action that was missing, when AWS names one.
+        action: Option<String>,
+        /// The ARN it was missing on, when AWS names one.
+        resource: Option<String>,
+    },
+    /// The account's role could not be assumed.
+    NotEntered,
+    /// AWS kept asking to slow down until the retries were used up.
+    Throttled,
+    /// No answer within the time limit.
+    TimedOut,
+    /// The endpoint of the region cannot be reached.
+    Unreachable,
+    /// AWS answered with another error.
+    Failed,
+    /// The answer was cut off, empty or not of the promised shape.
+    Malformed,
+    /// AWS does not offer this in the region or account.
+    Unsupported,
+    /// Nothing in this run asked for it.
+    NotCollected,
+    /// It lies in an account or region outside the scan.
+    OutOfScope,
+    /// The control itself could not be evaluated on this resource.
+    ControlError,
+}
+
+/// The policy that refused a call, as AWS's message tells it.
+///
+/// Source: [Troubleshoot access denied error messages](https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Denial {
+    /// The scanner's role lacks the permission, or its own policy denies it.
+    IdentityPolicy,
+    /// The resource's own policy denies the scanner, as a bucket policy can.
+    ResourcePolicy,
+    /// A service control policy of the organization.
+    ServiceControlPolicy,
+    /// A resource control policy of the organization.
+    ResourceControlPolicy,
+    /// The permissions boundary of the scanner's role.
+    PermissionsBoundary,
+    /// The policy passed when the session was made.
+    SessionPolicy,
+    /// A VPC endpoint policy on the way.
+    VpcEndpointPolicy,
+    /// AWS did not say which.
+    Unstated,
+}
+
+impl Unseen {
+    /// A reason that no AWS answer stands behind.
+    #[must_use]
+    pub fn without_call(account: &str, region: &str, cause: Cause, message: String) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            operation: String::new(),
+            cause,
+            code: String::new(),
+            message,
+        }
+    }
+
+    /// A denial, with what its message says about the policy behind it.
+    #[must_use]
+    pub fn denied(account: &str, region: &str, operation: &str, code: &str, message: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            operation: operation.to_owned(),
+            cause: Cause::Denied {
+                by: Denial::of_message(message),
+                action: word_after(message, "perform: "),
+                resource: word_after(message, "on resource: "),
+            },
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    /// Who can change it and how, in one sentence; with the policy statement to add where one would help.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match &self.cause {
+            Cause::Denied { by, action, resource } => {
+                let action = action.as_deref().unwrap_or(&self.operation);
+                let on = resource.as_deref().unwrap_or("*");
+                by.remedy(&self.account, action, on)
+            }
+            Cause::NotEntered => format!(
+                "the owner of account {} creates the member role, or lets the scanner assume it; \
+                 `upright iam-policy --trust` prints both policies",
+                self.account
+            ),
+            Cause::Throttled => "scan with a lower `--max-rate` or at a quieter time".to_owned(),
+            Cause::TimedOut | Cause::Unreachable => format!(
+                "check that region {} can be reached from here, or leave it out with `--regions`",
+                self.region
+            ),
+            Cause::Failed | Cause::Malformed => {
+                "scan again; if it stays, AWS or a proxy on the way has a fault".to_owned()
+            }
+            Cause::Unsupported => "nothing to do: AWS does not offer it there".to_owned(),
+            Cause::NotCollected => "scan again with this control enabled".to_owned(),
+            Cause::OutOfScope => "add the account and region it lies in to the scan".to_owned(),
+            Cause::ControlError => "correct the control; `upright controls test` shows where".to_owned(),
+        }
+    }
+
+    /// The statement that would allow the call, where a missing permission of the role is the cause.
+    #[must_use]
+    pub fn statement(&self) -> Option<serde_json::Value> {
+        let Cause::Denied { by: Denial::IdentityPolicy | Denial::Unstated, action, .. } = &self.cause else {
+            return None;
+        };
+        Some(serde_json::json!({
+            "Effect": "Allow",
+            "Action": action.as_deref().unwrap_or(&self.operation),
+            "Resource": "*",
+        }))
+    }
+}
+
+impl Denial {
+    fn of_message(message: &str) -> Self {
+        // The order matters: the resource's ARN in the message may contain any of these words, but AWS
+        // puts the reason last ("… because no identity-based policy allows …", "… with an explicit
+        // deny in a service control policy").
+        let reason = message
+            .rfind(" because ")
+            .or_else(|| message.rfind(" with an explicit deny"))
+            .and_then(|at| message.get(at..))
+            .unwrap_or_default();
+        [
+            ("service control policy", Self::ServiceControlPolicy),
+            ("resource control policy", Self::ResourceControlPolicy),
+            ("permissions boundary", Self::PermissionsBoundary),
+            ("session policy", Self::SessionPolicy),
+            ("VPC endpoint policy", Self::VpcEndpointPolicy),
+            ("resource-based policy", Self::ResourcePolicy),
+            ("identity-based policy", Self::IdentityPolicy),
+        ]
+        .into_iter()
+        .find(|(words, _)| reason.contains(words))
+        .map_or(Self::Unstated, |(_, by)| by)
+    }
+
+    fn remedy(self, account: &str, action: &str, on: &str) -> String {
+        match self {
+            Self::IdentityPolicy => {
+                format!("the owner of account {account} allows `{action}` on `{on}` in the scanner's role")
+            }
+            Self::ResourcePolicy => format!(
+                "the owner of `{on}` in account {account} removes the deny of `{action}` for the \
+                 scanner's role from the resource's policy"
+            ),
+            Self::ServiceControlPolicy | Self::ResourceControlPolicy => format!(
+                "the organization's administrator exempts the scanner's role from the {self} that denies `{action}`"
+            ),
+            Self::PermissionsBoundary => format!(
+                "the owner of account {account} adds `{action}` to the permissions boundary of the scanner's role"
+            ),
+            Self::SessionPolicy => {
+                format!("whoever starts the scanner's session adds `{action}` to its session policy")
+            }
+            Self::VpcEndpointPolicy => {
+                format!("the owner of the network adds `{action}` to the VPC endpoint's policy")
+            }
+            Self::Unstated => format!(
+                "the owner of account {account} allows `{action}` in the scanner's role; if it is \
+                 allowed there, look for a deny in the resource's policy or a service control policy"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IdentityPolicy => "identity-based policy",
+            Self::ResourcePolicy => "resource-based policy",
+            Self::ServiceControlPolicy => "service control policy",
+            Self::ResourceControlPolicy => "resource control policy",
+            Self::PermissionsBoundary => "permissions boundary",
+            Self::SessionPolicy => "session policy",
+            Self::VpcEndpointPolicy => "VPC endpoint policy",
+            Self::Unstated => "policy that AWS does not name",
+        })
+    }
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.cause {
+            Cause::Denied { by, .. } => format!("denied by {by}"),
+            Cause::NotEntered => "account not entered".to_owned(),
+            Cause::Throttled => "throttled".to_owned(),
+            Cause::TimedOut => "timed out".to_owned(),
+            Cause::Unreachable => "unreachable".to_owned(),
+            Cause::Failed => "failed".to_owned(),
+            Cause::Malformed => "answer not understood".to_owned(),
+            Cause::Unsupported => "not offered".to_owned(),
+            Cause::NotCollected => "not collected".to_owned(),
+            Cause::OutOfScope => "outside the scan".to_owned(),
+            Cause::ControlError => "control error".to_owned(),
+        };
+        if self.operation.is_empty() {
+            write!(f, "{what}")?;
+        } else {
+            write!(f, "{} {what} in {} {}", self.operation, self.account, self.region)?;
+        }
+        if !self.code.is_empty() {
+            write!(f, " ({})", self.code)?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// The word that follows `marker` in an access-denied message, without quotes.
+fn word_after(message: &str, marker: &str) -> Option<String> {
+    let (_, rest) = message.split_once(marker)?;
+    let word = rest.split_whitespace().next()?.trim_matches(['"', ',', '.', '\'']);
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by(message: &str) -> Denial {
+        match Unseen::denied("111122223333", "eu-west-1", "s3:GetBucketPolicy", "AccessDenied", message).cause
+        {
+            Cause::Denied { by, .. } => by,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_message_says_which_policy_denied() {
+        let user = "User: arn:aws:sts::111122223333:assumed-role/UprightScanner/upright is not authorized to perform: s3:GetBucketPolicy on resource: \"arn:aws:s3:::b\"";
+        let cases = [
+            ("because no identity-based policy allows the s3:GetBucketPolicy action", Denial::IdentityPolicy),
+            ("with an explicit deny in an identity-based policy", Denial::IdentityPolicy),
+            ("with an explicit deny in a resource-based policy", Denial::ResourcePolicy),
+            ("because no resource-based policy allows the s3:GetBucketPolicy action", Denial::ResourcePolicy),
+            ("with an explicit deny in a service control policy", Denial::ServiceControlPolicy),
+            (
+                "because no service control policy allows the s3:GetBucketPolicy action",
+                Denial::ServiceControlPolicy,
+            ),
+            ("with an explicit deny in a resource control policy", Denial::ResourceControlPolicy),
+            (
+                "because no permissions boundary allows the s3:GetBucketPolicy action",
+                Denial::PermissionsBoundary,
+            ),
+            ("with an explicit deny in a session policy", Denial::SessionPolicy),
+            (
+                "because no VPC endpoint policy allows the s3:GetBucketPolicy action",
+                Denial::VpcEndpointPolicy,
+            ),
+        ];
+        for (reason, expected) in cases {
+            assert_eq!(by(&format!("{user} {reason}")), expected, "{reason}");
+        }
+        assert_eq!(by("Access Denied"), Denial::Unstated);
+    }
+
+    #[test]
+    fn a_resource_name_cannot_pose_as_the_reason() {
+        let message = "User: x is not authorized to perform: s3:GetBucketPolicy on resource: \"arn:aws:s3:::service control policy\" because no identity-based policy allows it";
+        assert_eq!(by(message), Denial::IdentityPolicy);
+    }
+
+    #[test]
+    fn the_remedy_names_action_and_arn() {
+        let unseen = Unseen::denied(
+            "111122223333",
+            "eu-west-1",
+            "s3:GetBucketEncryption",
+            "AccessDenied",
+            "User: u is not authorized to perform: s3:GetEncryptionConfiguration on resource: \"arn:aws:s3:::b\" because no identity-based policy allows the action",
+        );
+        assert_eq!(
+            unseen.remedy(),
+            "the owner of account 111122223333 allows `s3:GetEncryptionConfiguration` on `arn:aws:s3:::b` in the scanner's role"
+        );
+        assert_eq!(
+            unseen.statement().and_then(|s| s["Action"].as_str().map(str::to_owned)),
+            Some("s3:GetEncryptionConfiguration".to_owned())
+        );
+    }
+}

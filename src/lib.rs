@@ -1,0 +1,8 @@
+//! A read-only posture scanner for AWS that tells what it could not see.
+
+pub mod aws;
+pub mod collect;
+pub mod controls;
+pub mod findings;
+pub mod inventory;
+pub mod report;

@@ -1,0 +1,209 @@
+//! [`Report`]: the content of `report.json`, from which every other format is made.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::OperationCount;
+use crate::controls::{Severity, VerdictKind};
+use crate::findings::Finding;
+use crate::inventory::{Account, Coverage, Unseen};
+
+/// Version of the layout of `report.json`; it changes when a reader would break.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A whole run, as `report.json` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this layout.
+    pub schema_version: u32,
+    /// When and how it ran, and what it cost.
+    pub run: RunInfo,
+    /// Verdicts of all findings.
+    pub totals: Counts,
+    /// What was not observed, the gap that hides the most first.
+    pub gaps: Vec<Gap>,
+    /// How the calls went, by account, region and operation.
+    pub coverage: Vec<Coverage>,
+    /// The accounts, skipped and failed ones included.
+    pub accounts: Vec<Account>,
+    /// The controls that ran.
+    pub controls: Vec<ControlRow>,
+    /// The frameworks that the run was measured against.
+    pub frameworks: Vec<FrameworkRow>,
+    /// One for each control and resource, and one for each place that a control could not judge.
+    pub findings: Vec<Finding>,
+}
+
+/// When and how the run went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunInfo {
+    /// Made from the start time.
+    pub id: String,
+    /// Version of Upright.
+    pub version: String,
+    /// Start, RFC 3339, UTC.
+    pub started_at: String,
+    /// End, RFC 3339, UTC.
+    pub finished_at: String,
+    /// Wall time of the whole run, in milliseconds.
+    pub duration_ms: u64,
+    /// When the state was observed; earlier than the start when a saved inventory was judged.
+    pub observed_at: String,
+    /// Whether everything that the controls asked for was observed.
+    pub complete: bool,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests that repeated a failed one.
+    pub retries: u64,
+    /// Answers that asked to slow down.
+    pub throttles: u64,
+    /// Calls by operation.
+    pub calls: Vec<OperationCount>,
+    /// Regions that were asked for and that an account does not have enabled: account → regions.
+    pub absent_regions: BTreeMap<String, Vec<String>>,
+}
+
+/// Findings by verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Findings that pass.
+    pub pass: u64,
+    /// Findings that fail.
+    pub fail: u64,
+    /// Findings that could not be decided.
+    pub unknown: u64,
+    /// Findings where the control does not apply.
+    pub not_applicable: u64,
+}
+
+impl Counts {
+    /// None yet.
+    #[must_use]
+    pub const fn zero() -> Self {
+        Self { pass: 0, fail: 0, unknown: 0, not_applicable: 0 }
+    }
+
+    /// Counts one more.
+    pub const fn add(&mut self, verdict: VerdictKind) {
+        match verdict {
+            VerdictKind::Pass => self.pass += 1,
+            VerdictKind::Fail => self.fail += 1,
+            VerdictKind::Unknown => self.unknown += 1,
+            VerdictKind::NotApplicable => self.not_applicable += 1,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.pass + self.fail + self.unknown + self.not_applicable
+    }
+}
+
+/// Something that was not observed, what it leaves undecided, and who can change that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gap {
+    /// What was asked, where, and what came back.
+    pub unseen: Unseen,
+    /// Findings that are unknown because of it.
+    pub findings: u64,
+    /// Controls of those findings.
+    pub controls: Vec<String>,
+    /// Who can change it and how.
+    pub remedy: String,
+    /// The policy statement to add to the scanner's role, where that would help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<serde_json::Value>,
+}
+
+/// A control that ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlRow {
+    /// Id, the name of its file.
+    pub id: String,
+    /// The state that is wanted.
+    pub title: String,
+    /// How bad a failure is.
+    pub severity: Severity,
+    /// Service, such as `s3`.
+    pub service: String,
+    /// Type of resource that it judges.
+    pub resource_type: String,
+    /// Why it matters.
+    pub rationale: String,
+    /// Whether it can only prove a failure, and a person decides the rest.
+    pub evidence_only: bool,
+    /// What to do, in the console.
+    pub remediation: String,
+    /// What to do, on the command line; `${name}`, `${arn}`, `${region}` and `${account}` stand for the
+    /// resource's own.
+    pub remediation_cli: String,
+    /// The setting in Terraform, with the same placeholders.
+    pub remediation_terraform: String,
+    /// AWS's pages about it.
+    pub references: Vec<String>,
+    /// Topics.
+    pub tags: Vec<String>,
+    /// Requirements that it serves: framework id → requirement ids.
+    pub requirements: BTreeMap<String, Vec<String>>,
+    /// Its verdicts.
+    pub totals: Counts,
+}
+
+/// A framework and how its requirements came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FrameworkRow {
+    /// Id, such as `cis-aws-3.0`.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Version.
+    pub version: String,
+    /// Every requirement, in the framework's order.
+    pub requirements: Vec<RequirementRow>,
+}
+
+/// One requirement of a framework over all accounts of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RequirementRow {
+    /// Id within the framework version, such as `1.14`.
+    pub id: String,
+    /// What it asks for, in our words.
+    pub title: String,
+    /// Section, such as `1 IAM`.
+    pub section: String,
+    /// Profile level, where the framework has any.
+    pub level: Option<u8>,
+    /// Whether the framework itself calls it automated or manual.
+    pub assessment: String,
+    /// Controls that decide it.
+    pub controls: Vec<String>,
+    /// Controls that it needs and that do not exist yet.
+    pub planned: Vec<String>,
+    /// How it came out over all accounts.
+    pub status: RequirementStatus,
+    /// How it came out in each account.
+    pub accounts: BTreeMap<String, RequirementStatus>,
+    /// Verdicts of its controls.
+    pub totals: Counts,
+}
+
+/// How a requirement came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RequirementStatus {
+    /// A control fails.
+    Fail,
+    /// No control fails, but something was not observed.
+    Unknown,
+    /// No control decides it yet, or only part of it.
+    NotCovered,
+    /// It is for a person to decide.
+    Manual,
+    /// Every control passes, or does not apply in part of the accounts.
+    Pass,
+    /// No control applies.
+    NotApplicable,
+}
