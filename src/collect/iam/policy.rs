@@ -1,0 +1,124 @@
+//! Managed policies: those of the account, and those of AWS that are attached in it.
+//!
+//! Calls: `ListPolicies` twice (the account's own, all of them; AWS's, attached ones only: AWS has more than
+//! a thousand), then `GetPolicyVersion` for the default version of each attached policy.
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{self as sdk, PolicyScopeType};
+use futures::future::join_all;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{date, document, missing, page, part, text};
+use crate::aws::{Call, Listed, Place, Reply};
+use crate::collect::schema::PolicyDocument;
+use crate::collect::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
+use crate::inventory::{Facet, Resource, Unseen};
+
+static LIST_POLICIES: Call = Call::list("iam", "ListPolicies", "ListPoliciesResult");
+static GET_POLICY_VERSION: Call =
+    Call::one("iam", "GetPolicyVersion", "GetPolicyVersionResult").gone(&["NoSuchEntity"]);
+
+/// The resource type of managed policies.
+pub static POLICY: Kind = Kind {
+    name: "aws.iam.policy",
+    collection: "policies",
+    single: false,
+    scope: Scope::Global,
+    list: &[&LIST_POLICIES],
+    facets: &[Row { field: "document", calls: &[&GET_POLICY_VERSION], per: Per::Resource }],
+    schema: Policy::json_schema,
+};
+
+/// A managed policy: one of the account, or one of AWS that is attached in the account.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Policy {
+    /// Path, such as `/` or `/service-role/`.
+    path: String,
+    /// Whether AWS wrote the policy.
+    is_aws_managed: bool,
+    /// How many users, groups and roles it is attached to.
+    attachment_count: i64,
+    /// How many users and roles it bounds the permissions of; a boundary grants nothing.
+    boundary_count: Option<i64>,
+    /// Id of its default version, such as `v3`.
+    default_version: String,
+    /// When it was made.
+    created: String,
+    /// Its default version. Not read for a policy that is attached to nobody.
+    document: Facet<PolicyDocument>,
+}
+
+impl Observed for Policy {
+    const KIND: &'static Kind = &POLICY;
+}
+
+/// Collects the policies.
+pub async fn collect(ask: Ask<'_>, client: &Client) -> Collected {
+    if !ask.wanted.kind(&POLICY) {
+        return Collected::nothing();
+    }
+    let (own, of_aws) = futures::join!(
+        list(ask.place, client, PolicyScopeType::Local, false),
+        list(ask.place, client, PolicyScopeType::Aws, true),
+    );
+    let policies = own.items.into_iter().chain(of_aws.items);
+    let read = join_all(policies.map(|policy| read_policy(ask, client, policy))).await;
+    part(ask, &POLICY, own.end.and(of_aws.end), read)
+}
+
+async fn list(
+    place: &Place,
+    client: &Client,
+    scope: PolicyScopeType,
+    only_attached: bool,
+) -> Listed<sdk::Policy> {
+    let open =
+        || client.list_policies().scope(scope.clone()).only_attached(only_attached).into_paginator().send();
+    place.pages(&LIST_POLICIES, open, |p| page(p.is_truncated, p.marker.as_ref(), p.policies)).await
+}
+
+async fn read_policy(ask: Ask<'_>, client: &Client, policy: sdk::Policy) -> Result<Option<Resource>, Unseen> {
+    let arn = text(ask.place, &LIST_POLICIES, "Arn", policy.arn)?;
+    let name = text(ask.place, &LIST_POLICIES, "PolicyName", policy.policy_name)?;
+    let path = text(ask.place, &LIST_POLICIES, "Path", policy.path)?;
+    let created = date(ask.place, &LIST_POLICIES, "CreateDate", policy.create_date)?;
+    let default_version = text(ask.place, &LIST_POLICIES, "DefaultVersionId", policy.default_version_id)?;
+    let attachment_count =
+        policy.attachment_count.ok_or_else(|| missing(ask.place, &LIST_POLICIES, "AttachmentCount"))?;
+    let document = if attachment_count > 0 {
+        let read = read_document(ask.place, client, &arn, &default_version);
+        match ask.facet(&POLICY, "document", read).await {
+            Ok(document) => document,
+            Err(Gone) => return Ok(None),
+        }
+    } else {
+        Facet::Unknown(ask.not_collected())
+    };
+    let observed = Policy {
+        path,
+        is_aws_managed: arn.split(':').nth(4) == Some("aws"),
+        attachment_count: i64::from(attachment_count),
+        boundary_count: policy.permissions_boundary_usage_count.map(i64::from),
+        default_version,
+        created,
+        document,
+    };
+    Ok(Some(ask.resource(arn, name, &observed)))
+}
+
+async fn read_document(
+    place: &Place,
+    client: &Client,
+    arn: &str,
+    version: &str,
+) -> Result<Reply<PolicyDocument>, Unseen> {
+    let reply = place
+        .call(&GET_POLICY_VERSION, || client.get_policy_version().policy_arn(arn).version_id(version).send())
+        .await?;
+    reply.and_then(|output| {
+        let version =
+            output.policy_version.ok_or_else(|| missing(place, &GET_POLICY_VERSION, "PolicyVersion"))?;
+        document(place, &GET_POLICY_VERSION, "Document", version.document)
+    })
+}
