@@ -20,8 +20,7 @@ use crate::inventory::{Facet, Unseen};
 static GET_ACCOUNT_PASSWORD_POLICY: Call =
     Call::one("iam", "GetAccountPasswordPolicy", "GetAccountPasswordPolicyResult").absent(&["NoSuchEntity"]);
 static GET_ACCOUNT_SUMMARY: Call = Call::one("iam", "GetAccountSummary", "GetAccountSummaryResult");
-static LIST_VIRTUAL_MFA_DEVICES: Call =
-    Call::list("iam", "ListVirtualMFADevices", "ListVirtualMFADevicesResult");
+static LIST_VIRTUAL_MFA_DEVICES: Call = Call::list("iam", "ListVirtualMFADevices", "<VirtualMFADevices");
 /// Asked about AWS's own policies only. One that does not exist in a partition is attached to nobody there.
 static LIST_ENTITIES_FOR_POLICY: Call =
     Call::list("iam", "ListEntitiesForPolicy", "ListEntitiesForPolicyResult").absent(&["NoSuchEntity"]);
@@ -329,4 +328,38 @@ async fn read_oidc_providers(place: &Place, client: &Client) -> Result<Vec<Strin
         .into_iter()
         .map(|provider| text(place, &LIST_OPEN_ID_CONNECT_PROVIDERS, "Arn", provider.arn))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::operation::list_entities_for_policy::ListEntitiesForPolicyOutput;
+
+    use super::*;
+
+    #[test]
+    fn settings_that_are_switched_off_are_null() {
+        let off = sdk::PasswordPolicy::builder().minimum_password_length(8).max_password_age(0).build();
+        let off = password_policy(off).unwrap();
+        assert_eq!((off.reuse_prevention, off.max_age_days, off.hard_expiry), (None, None, None));
+        let on = sdk::PasswordPolicy::builder()
+            .minimum_password_length(14)
+            .expire_passwords(true)
+            .max_password_age(90)
+            .password_reuse_prevention(24)
+            .build();
+        let on = password_policy(on).unwrap();
+        assert_eq!((on.minimum_length, on.reuse_prevention, on.max_age_days), (14, Some(24), Some(90)));
+    }
+
+    #[test]
+    fn a_password_policy_without_a_length_is_no_answer() {
+        assert_eq!(password_policy(sdk::PasswordPolicy::builder().build()), None);
+    }
+
+    #[test]
+    fn a_page_without_any_list_is_no_answer() {
+        let nobody = ListEntitiesForPolicyOutput::builder().set_policy_roles(Some(Vec::new())).build();
+        assert!(entities_of_page(nobody).is_some_and(|found| found.is_empty()));
+        assert!(entities_of_page(ListEntitiesForPolicyOutput::builder().build()).is_none());
+    }
 }

@@ -13,7 +13,7 @@ use crate::collect::{Ask, Collected, Kind, Observed, Scope, time};
 use crate::inventory::{Resource, Unseen};
 
 static LIST_SERVER_CERTIFICATES: Call =
-    Call::list("iam", "ListServerCertificates", "ListServerCertificatesResult");
+    Call::list("iam", "ListServerCertificates", "<ServerCertificateMetadataList");
 
 /// The resource type of server certificates.
 pub static SERVER_CERTIFICATE: Kind = Kind {

@@ -24,9 +24,10 @@ use super::missing;
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Cause, Unseen};
 
+/// Starts a report unless there is one that is still good, and says how far it is.
 pub static GENERATE_CREDENTIAL_REPORT: Call =
     Call::one("iam", "GenerateCredentialReport", "GenerateCredentialReportResult");
-/// The codes of its [errors](https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetCredentialReport.html)
+/// Fetches the report. The codes of its [errors](https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetCredentialReport.html)
 /// say that there is no report now; the next `GenerateCredentialReport` makes one.
 pub static GET_CREDENTIAL_REPORT: Call = Call::one("iam", "GetCredentialReport", "GetCredentialReportResult")
     .absent(&["ReportExpired", "ReportInProgress", "ReportNotPresent"]);
@@ -309,5 +310,161 @@ fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::E
     match String::deserialize(from)?.as_str() {
         word if is_nothing(word) => Ok(None),
         time => time.parse().map(Some).map_err(|_| D::Error::custom("not a time")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
+        password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
+        access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,\
+        access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
+        cert_1_last_rotated,cert_2_active,cert_2_last_rotated";
+    const ROOT_ROW: &str = "<root_account>,arn:aws:iam::111122223333:root,2019-03-01T09:00:00+00:00,not_supported,\
+        2025-11-03T09:12:00+00:00,not_supported,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,\
+        N/A,false,N/A";
+    const ANN_ROW: &str = "ann,arn:aws:iam::111122223333:user/ann,2023-01-01T00:00:00+00:00,true,no_information,\
+        2024-01-01T00:00:00+00:00,N/A,false,true,2025-10-15T00:00:00+00:00,2025-12-29T12:30:00+00:00,eu-west-1,s3,\
+        false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
+    const ANN: &str = "arn:aws:iam::111122223333:user/ann";
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    fn parse(rows: &[&str]) -> Result<Report, String> {
+        Report::parse(rows.join("\n").as_bytes(), at("2026-01-01T00:00:00Z"))
+    }
+
+    fn long_ago() -> Timestamp {
+        at("2023-01-01T00:00:00Z")
+    }
+
+    fn replaced(row: &str, from: &str, to: &str) -> String {
+        assert!(row.contains(from), "{from}");
+        row.replacen(from, to, 1)
+    }
+
+    #[test]
+    fn the_rows_of_root_and_user_are_read() {
+        let report = parse(&[HEADER, ROOT_ROW, ANN_ROW]).unwrap();
+        assert_eq!(
+            report.find_root().unwrap(),
+            RootCredentials {
+                password_enabled: None,
+                password_last_used: Some("2025-11-03T09:12:00Z".to_owned()),
+                mfa_active: true,
+                access_key_1_active: false,
+                access_key_1_last_used: None,
+                access_key_2_active: false,
+                access_key_2_last_used: None,
+            }
+        );
+        assert_eq!(
+            report.find_user(ANN, long_ago()).unwrap().unwrap(),
+            UserCredentials {
+                password_enabled: true,
+                password_last_used: None,
+                password_last_changed: Some("2024-01-01T00:00:00Z".to_owned()),
+                mfa_active: false,
+                access_key_1_active: true,
+                access_key_1_last_rotated: Some("2025-10-15T00:00:00Z".to_owned()),
+                access_key_1_last_used: Some("2025-12-29T12:30:00Z".to_owned()),
+                access_key_2_active: false,
+                access_key_2_last_rotated: None,
+                access_key_2_last_used: None,
+            }
+        );
+    }
+
+    #[test]
+    fn newer_reports_say_whether_root_has_a_password() {
+        let row = replaced(ROOT_ROW, "not_supported", "TRUE");
+        let root = parse(&[HEADER, &row]).unwrap().find_root().unwrap();
+        assert_eq!(root.password_enabled, Some(true));
+    }
+
+    #[test]
+    fn columns_in_another_order_and_new_ones_do_no_harm() {
+        let reversed = |line: &str| line.split(',').rev().collect::<Vec<_>>().join(",");
+        let header = format!("passkeys,{}", reversed(HEADER));
+        let row = format!("2,{}", reversed(ANN_ROW));
+        let report = parse(&[&header, &row]).unwrap();
+        assert!(report.find_user(ANN, long_ago()).unwrap().unwrap().access_key_1_active);
+    }
+
+    #[test]
+    fn a_name_with_a_comma_is_quoted() {
+        let row = replaced(ANN_ROW, "ann,arn:aws:iam::111122223333:user/ann", "\"a,b\",\"arn:x/a,b\"");
+        let report = parse(&[HEADER, &row]).unwrap();
+        assert!(report.find_user("arn:x/a,b", long_ago()).unwrap().is_some());
+    }
+
+    #[test]
+    fn without_the_root_row_root_is_unknown_and_users_are_not() {
+        let report = parse(&[HEADER, ANN_ROW]).unwrap();
+        assert!(report.find_root().is_err());
+        assert!(report.find_user(ANN, long_ago()).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_empty_report_is_refused() {
+        assert!(parse(&[]).is_err());
+        assert!(parse(&[HEADER]).is_err());
+    }
+
+    #[test]
+    fn each_column_that_is_read_must_be_there() {
+        for column in ["user", "arn", "password_enabled", "mfa_active", "access_key_2_last_used_date"] {
+            let header = replaced(HEADER, column, "renamed");
+            assert!(parse(&[&header, ROOT_ROW, ANN_ROW]).is_err(), "{column}");
+        }
+    }
+
+    #[test]
+    fn a_broken_row_hides_its_own_user_only() {
+        for (from, to) in [
+            ("true,no_information", "perhaps,no_information"),
+            ("no_information", "yesterday"),
+            ("no_information", ""),
+            ("false,true,2025", "no_information,true,2025"),
+            ("eu-west-1,s3", "s3"),
+        ] {
+            let row = replaced(ANN_ROW, from, to);
+            let report = parse(&[HEADER, &row, ROOT_ROW]).unwrap();
+            assert!(report.find_user(ANN, long_ago()).is_err(), "{row}");
+            assert!(report.find_root().is_ok(), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_user_whose_password_the_report_does_not_tell_is_unknown() {
+        let row = replaced(ANN_ROW, "true,no_information", "not_supported,no_information");
+        assert!(parse(&[HEADER, &row]).unwrap().find_user(ANN, long_ago()).is_err());
+    }
+
+    #[test]
+    fn a_user_made_after_the_report_has_no_credentials_yet() {
+        let report = parse(&[HEADER, ROOT_ROW]).unwrap();
+        assert_eq!(report.find_user(ANN, at("2026-01-01T00:00:01Z")), Ok(None));
+        assert!(report.find_user(ANN, at("2026-01-01T00:00:00Z")).is_err());
+    }
+
+    #[test]
+    fn the_row_of_a_deleted_user_is_not_that_of_a_new_one_with_the_same_name() {
+        let report = parse(&[HEADER, ROOT_ROW, ANN_ROW]).unwrap();
+        assert_eq!(report.find_user(ANN, at("2026-01-02T00:00:00Z")), Ok(None));
+        assert!(report.find_user(ANN, at("2025-01-02T00:00:00Z")).is_err());
+        assert!(report.find_user(ANN, at("2023-01-01T00:00:01Z")).unwrap().is_some());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_report() {
+        assert!(Report::parse(b"\xff\xfe\x00", at("2026-01-01T00:00:00Z")).is_err());
+        let mut report = format!("{HEADER}\n{ROOT_ROW}\n").into_bytes();
+        report.extend(b"\xff,x");
+        assert!(Report::parse(&report, at("2026-01-01T00:00:00Z")).is_ok());
     }
 }

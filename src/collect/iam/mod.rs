@@ -2,12 +2,13 @@
 //! certificates. A global service: asked once per account.
 //!
 //! Calls: one list for each resource type, then those of its facets, each in the file of its type. The
-//! [credential report](credential_report) serves the root user and every user, and is fetched once.
+//! credential report serves the root user and every user, and is fetched once.
 //!
 //! Quirks: IAM's lists leave out part of what the same thing's `Get` call tells (tags, permissions
 //! boundaries, last use; each API page says so), so those are facets of their own or not read. The SDK
-//! fills a required member that is missing from an answer with empty text or the epoch; [`text`] and
-//! [`date`] refuse both.
+//! fills a required member that is missing from an answer with an empty list, empty text or the epoch: the
+//! marker of a list is therefore its element, which AWS writes for an empty list too, and `text` and
+//! `date` refuse the others.
 
 mod account;
 mod certificate;

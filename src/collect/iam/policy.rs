@@ -15,7 +15,7 @@ use crate::collect::schema::PolicyDocument;
 use crate::collect::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::inventory::{Facet, Resource, Unseen};
 
-static LIST_POLICIES: Call = Call::list("iam", "ListPolicies", "ListPoliciesResult");
+static LIST_POLICIES: Call = Call::list("iam", "ListPolicies", "<Policies");
 static GET_POLICY_VERSION: Call =
     Call::one("iam", "GetPolicyVersion", "GetPolicyVersionResult").gone(&["NoSuchEntity"]);
 

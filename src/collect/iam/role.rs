@@ -13,8 +13,8 @@ use crate::collect::schema::PolicyDocument;
 use crate::collect::{Ask, Collected, Kind, Observed, Scope};
 use crate::inventory::{Resource, Unseen};
 
-static LIST_ROLES: Call = Call::list("iam", "ListRoles", "ListRolesResult");
-static LIST_INSTANCE_PROFILES: Call = Call::list("iam", "ListInstanceProfiles", "ListInstanceProfilesResult");
+static LIST_ROLES: Call = Call::list("iam", "ListRoles", "<Roles");
+static LIST_INSTANCE_PROFILES: Call = Call::list("iam", "ListInstanceProfiles", "<InstanceProfiles");
 
 /// Path of the roles that services of AWS make for themselves.
 const SERVICE_LINKED: &str = "/aws-service-role/";

@@ -22,17 +22,16 @@ use crate::inventory::{Facet, Resource, Unseen};
 /// What AWS answers when the user, or the key, has been deleted.
 const GONE: &[&str] = &["NoSuchEntity"];
 
-static LIST_USERS: Call = Call::list("iam", "ListUsers", "ListUsersResult");
-static LIST_ACCESS_KEYS: Call = Call::list("iam", "ListAccessKeys", "ListAccessKeysResult").gone(GONE);
+static LIST_USERS: Call = Call::list("iam", "ListUsers", "<Users");
+static LIST_ACCESS_KEYS: Call = Call::list("iam", "ListAccessKeys", "<AccessKeyMetadata").gone(GONE);
 static GET_ACCESS_KEY_LAST_USED: Call =
     Call::one("iam", "GetAccessKeyLastUsed", "GetAccessKeyLastUsedResult").gone(GONE);
 static LIST_ATTACHED_USER_POLICIES: Call =
-    Call::list("iam", "ListAttachedUserPolicies", "ListAttachedUserPoliciesResult").gone(GONE);
-static LIST_USER_POLICIES: Call = Call::list("iam", "ListUserPolicies", "ListUserPoliciesResult").gone(GONE);
-static LIST_GROUPS_FOR_USER: Call =
-    Call::list("iam", "ListGroupsForUser", "ListGroupsForUserResult").gone(GONE);
-static LIST_MFA_DEVICES: Call = Call::list("iam", "ListMFADevices", "ListMFADevicesResult").gone(GONE);
-static LIST_USER_TAGS: Call = Call::list("iam", "ListUserTags", "ListUserTagsResult").gone(GONE);
+    Call::list("iam", "ListAttachedUserPolicies", "<AttachedPolicies").gone(GONE);
+static LIST_USER_POLICIES: Call = Call::list("iam", "ListUserPolicies", "<PolicyNames").gone(GONE);
+static LIST_GROUPS_FOR_USER: Call = Call::list("iam", "ListGroupsForUser", "<Groups").gone(GONE);
+static LIST_MFA_DEVICES: Call = Call::list("iam", "ListMFADevices", "<MFADevices").gone(GONE);
+static LIST_USER_TAGS: Call = Call::list("iam", "ListUserTags", "<Tags").gone(GONE);
 
 /// The resource type of users.
 pub static USER: Kind = Kind {
