@@ -59,8 +59,7 @@ pub struct Kind {
     pub name: &'static str,
     /// What it is called under `account` in expressions, such as `buckets`.
     pub collection: &'static str,
-    /// Whether an account has exactly one (per region, if regional), so that `account.<collection>`
-    /// is that one and not a list.
+    /// Whether a place has exactly one.
     pub single: bool,
     /// Where it lives.
     pub scope: Scope,
@@ -73,6 +72,12 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Whether an account has exactly one, so that `account.<collection>` is that one and not a list.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.single && self.scope == Scope::Global
+    }
+
     /// The row of a facet.
     #[must_use]
     pub fn row(&self, field: &str) -> Option<&'static Row> {
@@ -112,6 +117,12 @@ pub static KINDS: &[&Kind] = &[
 #[must_use]
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name).copied()
+}
+
+/// The resource type that expressions reach as `account.<name>`.
+#[must_use]
+pub fn collection(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.collection == name && !name.is_empty()).copied()
 }
 
 /// What the enabled controls read: resource types, and for each the fields beyond its list.

@@ -1,12 +1,16 @@
 //! [`Finding`]: what one control says about one resource, with an identity that lasts from run to run.
 
+mod judge;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::controls::{Evidence, Severity, Verdict, VerdictKind};
+pub use judge::judge;
+
+use crate::controls::{Evidence, Severity, VerdictKind};
 use crate::inventory::Unseen;
 
 /// A control's verdict on a resource, or on a place whose resources could not be listed.
@@ -69,16 +73,5 @@ impl Identity<'_> {
             hash.update(part.as_bytes());
         }
         hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl Finding {
-    /// The part of a verdict that a finding keeps apart from its kind.
-    #[must_use]
-    pub fn unseen_of(verdict: &Verdict) -> Option<Unseen> {
-        match verdict {
-            Verdict::Unknown(unseen) => Some(unseen.clone()),
-            Verdict::Pass | Verdict::Fail | Verdict::NotApplicable(_) => None,
-        }
     }
 }

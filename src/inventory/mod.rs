@@ -242,6 +242,34 @@ impl Inventory {
             .take_while(move |l| l.account == account && l.kind == kind)
     }
 
+    /// Why resources of one type in one account may exist that were not seen: one reason for each place
+    /// whose list could not be read, was not asked for, or belongs to an account that was not entered.
+    /// A claim that something is absent needs this to be empty.
+    #[must_use]
+    pub fn holes(&self, account: &str, kind: &str, is_global: bool) -> Vec<Unseen> {
+        let Some(seen) = self.account(account) else {
+            let message = "the account is not among what was scanned".to_owned();
+            return vec![Unseen::without_call(account, GLOBAL, Cause::OutOfScope, message)];
+        };
+        if let AccountState::Failed { unseen } = &seen.state {
+            return vec![unseen.clone()];
+        }
+        let failed = self.listings_of(account, kind).filter_map(|listing| match &listing.count {
+            Facet::Known(_) => None,
+            Facet::Unknown(unseen) => Some(unseen.clone()),
+        });
+        let mut holes: Vec<Unseen> = failed.collect();
+        let global = [GLOBAL.to_owned()];
+        let places: &[String] = if is_global { &global } else { &seen.regions };
+        for place in places {
+            if !self.listings_of(account, kind).any(|listing| listing.region == *place) {
+                let message = format!("`{kind}` was not listed there");
+                holes.push(Unseen::without_call(account, place, Cause::NotCollected, message));
+            }
+        }
+        holes
+    }
+
     /// Resolves a reference to another resource. `from` is the account that looks: where several
     /// accounts see the same ARN, its own view comes first.
     #[must_use]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::OperationCount;
-use crate::controls::{Severity, VerdictKind};
+use crate::controls::{RequirementStatus, Severity, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::{Account, Coverage, Unseen};
 
@@ -93,6 +93,14 @@ impl Counts {
             VerdictKind::Unknown => self.unknown += 1,
             VerdictKind::NotApplicable => self.not_applicable += 1,
         }
+    }
+
+    /// Adds another count.
+    pub const fn merge(&mut self, other: Self) {
+        self.pass += other.pass;
+        self.fail += other.fail;
+        self.unknown += other.unknown;
+        self.not_applicable += other.not_applicable;
     }
 
     /// All of them.
@@ -188,22 +196,4 @@ pub struct RequirementRow {
     pub accounts: BTreeMap<String, RequirementStatus>,
     /// Verdicts of its controls.
     pub totals: Counts,
-}
-
-/// How a requirement came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RequirementStatus {
-    /// A control fails.
-    Fail,
-    /// No control fails, but something was not observed.
-    Unknown,
-    /// No control decides it yet, or only part of it.
-    NotCovered,
-    /// It is for a person to decide.
-    Manual,
-    /// Every control passes, or does not apply in part of the accounts.
-    Pass,
-    /// No control applies.
-    NotApplicable,
 }

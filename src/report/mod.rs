@@ -2,8 +2,10 @@
 //!
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
+mod build;
 mod document;
 
+pub use build::Ran;
 pub use document::{
-    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RequirementStatus, RunInfo,
+    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo,
 };

@@ -1,0 +1,274 @@
+//! `upright controls`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Done, Exit, Stopped, print, print_json};
+use crate::collect::{self, KINDS, schema};
+use crate::controls::{Control, ControlSet, FUNCTIONS, Severity};
+
+#[derive(Debug, Args)]
+pub(super) struct ControlsArguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List controls.
+    #[command(after_help = "Example: upright controls list --service s3 --severity high")]
+    List(ListArguments),
+    /// Show one control: its rule, the calls and permissions it needs, the requirements it serves.
+    #[command(after_help = "Example: upright controls show s3-bucket-not-public")]
+    Show {
+        /// Id of the control.
+        id: String,
+        /// Directories with controls of your own.
+        #[arg(long, value_name = "DIR")]
+        controls: Vec<PathBuf>,
+    },
+    /// Run the examples in control files.
+    #[command(after_help = "Example: upright controls test --controls ./controls")]
+    Test {
+        /// Test the controls of these directories instead of the built-in ones.
+        #[arg(long, value_name = "DIR")]
+        controls: Vec<PathBuf>,
+    },
+    /// Print the resource types and fields that expressions may read, and the functions they may call.
+    Schema {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Only this resource type.
+        #[arg(value_name = "TYPE")]
+        kind: Option<String>,
+    },
+    /// Write the template of a control into a directory.
+    #[command(after_help = "Example: upright controls new acme-bucket-named --resource aws.s3.bucket")]
+    New {
+        /// Id of the control; the file is named after it.
+        id: String,
+        /// Resource type that it judges.
+        #[arg(long, default_value = "aws.s3.bucket")]
+        resource: String,
+        /// Directory to write to.
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ListArguments {
+    /// Only controls of this service, such as `s3`.
+    #[arg(long)]
+    service: Option<String>,
+    /// Only controls at least this severe.
+    #[arg(long, value_parser = super::settings::severity)]
+    severity: Option<Severity>,
+    /// Only controls of this framework.
+    #[arg(long)]
+    framework: Option<String>,
+    /// Directories with controls of your own.
+    #[arg(long, value_name = "DIR")]
+    controls: Vec<PathBuf>,
+    /// Print them as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: ControlsArguments) -> Done {
+    match arguments.command {
+        Command::List(arguments) => list(&arguments),
+        Command::Show { id, controls } => show(&id, &controls),
+        Command::Test { controls } => test(&controls),
+        Command::Schema { json, kind } => print_schema(json, kind.as_deref()),
+        Command::New { id, resource, out } => new(&id, &resource, &out),
+    }
+}
+
+fn list(arguments: &ListArguments) -> Done {
+    let set = ControlSet::load(&arguments.controls).map_err(Stopped::usage)?;
+    let frameworks: Vec<String> = arguments.framework.iter().cloned().collect();
+    let set = set.select(&frameworks, &[], &[]).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    let shown: Vec<&Control> = set
+        .controls()
+        .filter(|c| arguments.service.as_ref().is_none_or(|service| c.service() == service))
+        .filter(|c| arguments.severity.is_none_or(|least| c.severity >= least))
+        .collect();
+    if arguments.json {
+        let rows: Vec<_> = shown
+            .iter()
+            .map(|c| {
+                serde_json::json!({
+                    "id": c.id, "title": c.title, "severity": c.severity, "service": c.service(),
+                    "resource": c.kind.name, "requirements": set.requirements_of(&c.id),
+                })
+            })
+            .collect();
+        return print_json(&rows);
+    }
+    let widest = shown.iter().map(|c| c.id.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for control in &shown {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:<widest$}  {:<13}  {}", control.id, control.severity, control.title);
+    }
+    let _ = writeln!(text, "{} controls", shown.len());
+    print(&text)
+}
+
+fn show(id: &str, directories: &[PathBuf]) -> Done {
+    let set = ControlSet::load(directories).map_err(Stopped::usage)?;
+    let set = set
+        .select(&[], &[id.to_owned()], &[])
+        .map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    let Some(control) = set.control(id) else {
+        return Err(Stopped::usage(miette::miette!("unknown control `{id}`")));
+    };
+    let mut text = String::new();
+    describe(&mut text, &set, control);
+    print(&text)
+}
+
+fn describe(text: &mut String, set: &ControlSet, control: &Control) {
+    let indent = |block: &str| block.trim_end().lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let _ = writeln!(text, "{}\n{}\n", control.id, control.title);
+    let _ = writeln!(text, "severity   {}", control.severity);
+    let _ = writeln!(text, "resource   {}", control.kind.name);
+    for (framework, requirements) in set.requirements_of(&control.id) {
+        let _ = writeln!(text, "serves     {framework}: {}", requirements.join(", "));
+    }
+    if control.evidence_only {
+        let _ = writeln!(text, "proves     failures only: a person decides the rest, with the evidence");
+    }
+    let _ = writeln!(text, "\nwhy\n{}", indent(&control.rationale));
+    if let Some(when) = &control.expressions.when {
+        let _ = writeln!(text, "applies when\n{}otherwise: {}\n", indent(when), control.why);
+    }
+    let _ = writeln!(text, "passes when\n{}", indent(&control.expressions.pass));
+    for (name, parameter) in &control.parameters {
+        let _ = writeln!(text, "params.{name} = {}\n    {}\n", parameter.value, parameter.description);
+    }
+    let _ = writeln!(text, "calls and permissions");
+    for planned in set.wanted().calls() {
+        let permission = planned.call.iam_action().unwrap_or_else(|| "no permission".to_owned());
+        let _ = writeln!(text, "    {:<42} {permission}", planned.call.name());
+    }
+    let _ = writeln!(text, "\nto put it right\n{}", indent(&control.remediation.text));
+    for (what, block) in [
+        ("command line", &control.remediation.cli),
+        ("Terraform", &control.remediation.terraform),
+        ("CloudFormation", &control.remediation.cloudformation),
+    ] {
+        if !block.is_empty() {
+            let _ = writeln!(text, "{what}\n{}", indent(block));
+        }
+    }
+    for reference in &control.references {
+        let _ = writeln!(text, "{reference}");
+    }
+}
+
+fn test(directories: &[PathBuf]) -> Done {
+    let set = if directories.is_empty() { ControlSet::builtin() } else { ControlSet::only(directories) };
+    let set = set.map_err(Stopped::usage)?;
+    let (mut text, mut passed, mut wrong) = (String::new(), 0_usize, 0_usize);
+    for control in set.controls() {
+        for verdict in control.missing_examples() {
+            wrong += 1;
+            let _ = writeln!(text, "{}: has no example with the verdict {verdict}", control.id);
+        }
+        for outcome in control.run_examples() {
+            if outcome.is_right() {
+                passed += 1;
+                continue;
+            }
+            wrong += 1;
+            let got = match &outcome.got {
+                Ok(verdict) => format!("gives {verdict}, not {}", outcome.expected),
+                Err(why) => format!("cannot be run: {why}"),
+            };
+            let _ = writeln!(text, "{}: example `{}` {got}", control.id, outcome.example);
+        }
+    }
+    let _ = writeln!(text, "{passed} examples of {} controls pass, {wrong} do not", set.controls().count());
+    print(&text)?;
+    Ok(if wrong == 0 { Exit::Clean } else { Exit::Failed })
+}
+
+fn print_schema(json: bool, only: Option<&str>) -> Done {
+    if let Some(name) = only
+        && collect::kind(name).is_none()
+    {
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        return Err(Stopped::usage(miette::miette!("unknown resource type `{name}`; there are {}", known.join(", "))));
+    }
+    let kinds = KINDS.iter().filter(|kind| only.is_none_or(|name| kind.name == name));
+    if json {
+        let kinds: serde_json::Map<String, serde_json::Value> = kinds
+            .map(|kind| {
+                let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+                (kind.name.to_owned(), (kind.schema)(&mut generator).to_value())
+            })
+            .collect();
+        return print_json(&kinds);
+    }
+    let mut text = String::new();
+    for kind in kinds {
+        let reached = if kind.is_one() { "" } else { ", a list" };
+        let _ = writeln!(text, "{}  (account.{}{reached})", kind.name, kind.collection);
+        describe_fields(&mut text, schema::fields(kind.name), 1);
+        text.push('\n');
+    }
+    if only.is_none() {
+        text.push_str("functions\n");
+        for function in FUNCTIONS {
+            let arguments: Vec<String> = (function.arguments)().iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "  {}({}) -> {}\n      {}", function.name, arguments.join(", "), (function.result)(), function.doc);
+        }
+    }
+    print(&text)
+}
+
+fn describe_fields(
+    text: &mut String,
+    fields: Option<&std::collections::BTreeMap<String, schema::Field>>,
+    depth: usize,
+) {
+    let indent = "  ".repeat(depth);
+    for (name, field) in fields.into_iter().flatten() {
+        let _ = writeln!(text, "{indent}{name:<28} {:<18} {}", field.ty.to_string(), field.doc);
+        let mut inner = &field.ty;
+        while let schema::Type::Nullable(of) | schema::Type::List(of) | schema::Type::Map(of) = inner {
+            inner = of;
+        }
+        if let schema::Type::Struct(fields) = inner {
+            describe_fields(text, Some(fields), depth + 1);
+        }
+    }
+}
+
+fn new(id: &str, resource: &str, out: &std::path::Path) -> Done {
+    let Some(kind) = collect::kind(resource) else {
+        let known: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        return Err(Stopped::usage(miette::miette!("unknown resource type `{resource}`; there are {}", known.join(", "))));
+    };
+    let fields: Vec<&str> = schema::fields(kind.name).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let text = include_str!("new_control.yaml")
+        .replace("{{id}}", id)
+        .replace("{{resource}}", kind.name)
+        .replace("{{fields}}", &fields.join(", "));
+    let path = out.join(format!("{id}.yaml"));
+    if let Err(error) = Control::parse(&path, &text) {
+        return Err(Stopped::usage(error));
+    }
+    let written = fs::OpenOptions::new().write(true).create_new(true).open(&path);
+    let written = written.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(|error| Stopped::usage(miette::miette!("`{}`: {error}", path.display())))?;
+    print(&format!("{}\nEdit it, then: upright controls test --controls {}\n", path.display(), out.display()))
+}

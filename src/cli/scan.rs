@@ -1,0 +1,214 @@
+//! `upright scan`.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::progress::Display;
+use super::settings::{self, RunArguments, ScopeArguments};
+use super::{Done, Exit, Stopped, print, print_json};
+use crate::accounts::{Scope, discover};
+use crate::aws::{Aws, OperationCount, Tally};
+use crate::config::{Config, Format};
+use crate::controls::{ControlSet, VerdictKind};
+use crate::findings::judge;
+use crate::inventory::{self, Inventory};
+use crate::report::terminal::{Options, Verbosity};
+use crate::report::{Ran, Report, html, json, terminal};
+use crate::run::{Progress, collect, plan};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    upright scan\n  \
+    upright scan --organization --role-name Audit --external-id X\n  \
+    upright scan --framework cis-aws-7.0 --regions eu-west-1,eu-central-1\n  \
+    upright scan --save-inventory state.zst && upright scan --inventory state.zst\n  \
+    upright scan --explain")]
+pub(super) struct ScanArguments {
+    #[command(flatten)]
+    scope: ScopeArguments,
+    #[command(flatten)]
+    run: RunArguments,
+    /// Print what would be called, why and how often, without calling anything
+    #[arg(long)]
+    explain: bool,
+    /// With --explain: print it as JSON
+    #[arg(long, requires = "explain")]
+    json: bool,
+    /// Keep what was observed in this file, for judging it again later
+    #[arg(long, value_name = "FILE")]
+    save_inventory: Option<PathBuf>,
+    /// Judge what a file holds instead of calling AWS
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "save_inventory"])]
+    inventory: Option<PathBuf>,
+    /// Print the reports' places only
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print more: every failing resource, and each call that was not answered
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// What was observed, and what that took.
+struct Observed {
+    inventory: Inventory,
+    calls: Vec<OperationCount>,
+    tally: Tally,
+}
+
+pub(super) fn run(arguments: ScanArguments) -> Done {
+    let started_at = Timestamp::now();
+    log_to_stderr(arguments.verbose);
+    let mut config = arguments.scope.config()?;
+    arguments.run.apply(&mut config);
+    let controls = settings::controls(&config)?;
+    let scope = settings::scope(&config);
+    if arguments.explain {
+        let plan = plan(&controls.wanted(), &scope, None);
+        return if arguments.json { print_json(&plan) } else { print(&plan.to_string()) };
+    }
+    let observed = observe(&arguments, &config, &controls, &scope)?;
+    if let Some(path) = &arguments.save_inventory {
+        inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
+    }
+    let inventory = Arc::new(observed.inventory);
+    let findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
+    let ran = Ran {
+        started_at,
+        finished_at: Timestamp::now(),
+        inventory: &inventory,
+        controls: &controls,
+        calls: &observed.calls,
+        tally: observed.tally,
+    };
+    let report = Report::of(ran, findings);
+    report.check().map_err(|wrong| Stopped::could_not_run(miette::miette!("{wrong}")))?;
+    let written = write_reports(&report, &config)?;
+    print(&terminal::summary(&report, &written, options(&arguments)))?;
+    Ok(exit_code(&report, &config))
+}
+
+/// Warnings about single calls are in the report; on the terminal they would drown it.
+fn log_to_stderr(is_verbose: bool) {
+    let level = if is_verbose { "upright=warn" } else { "off" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("UPRIGHT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .finish();
+    // A second run in the same process, as in tests, keeps the first subscriber.
+    drop(tracing::subscriber::set_global_default(subscriber));
+}
+
+fn observe(
+    arguments: &ScanArguments,
+    config: &Config,
+    controls: &ControlSet,
+    scope: &Scope,
+) -> Result<Observed, Stopped> {
+    if let Some(path) = &arguments.inventory {
+        let inventory = inventory::load(path).map_err(|error| file_failure(path, &error))?;
+        let tally = Tally { requests: 0, retries: 0, throttles: 0 };
+        return Ok(Observed { inventory, calls: Vec::new(), tally });
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
+    let observed = runtime.block_on(async {
+        tokio::select! {
+            observed = ask_aws(config, controls, scope, arguments.quiet) => observed,
+            _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
+                "interrupted; no report was written"
+            ))),
+        }
+    });
+    // Calls that hang must not hold the program back.
+    runtime.shutdown_background();
+    observed
+}
+
+async fn ask_aws(
+    config: &Config,
+    controls: &ControlSet,
+    scope: &Scope,
+    quiet: bool,
+) -> Result<Observed, Stopped> {
+    let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
+    let aws = Aws::connect(&settings::source(config), &settings::limits(config))
+        .await
+        .map_err(|error| could_not(&error))?;
+    let progress = Arc::new(Progress::start());
+    let display = Display::start(&progress, &aws, quiet);
+    let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
+    let discovery = discover(&caller, &own, scope).await.map_err(|error| could_not(&error))?;
+    let inventory = collect(&aws, discovery, &controls.wanted(), scope, &progress).await;
+    display.finish().await;
+    Ok(Observed { inventory, calls: aws.meters.operations(), tally: aws.meters.tally() })
+}
+
+fn file_failure(path: &Path, error: &dyn std::fmt::Display) -> Stopped {
+    let text = error.to_string();
+    let text = if text.contains(&*path.to_string_lossy()) { text } else { format!("`{}`: {text}", path.display()) };
+    Stopped::usage(miette::miette!("{text}"))
+}
+
+/// Writes the reports that are asked for; a reader never sees half a file.
+fn write_reports(report: &Report, config: &Config) -> Result<Vec<PathBuf>, Stopped> {
+    if config.formats.is_empty() {
+        return Ok(Vec::new());
+    }
+    fs::create_dir_all(&config.out).map_err(|error| file_failure(&config.out, &error))?;
+    let mut written = Vec::new();
+    for format in &config.formats {
+        let (name, write): (_, fn(&Report, &mut dyn Write) -> io::Result<()>) = match format {
+            Format::Json => ("report.json", |report, out| json::write(report, out)),
+            Format::Html => ("report.html", |report, out| html::write(report, out).map_err(io::Error::other)),
+        };
+        let path = config.out.join(name);
+        write_whole(&path, |out| write(report, out)).map_err(|error| file_failure(&path, &error))?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut out = BufWriter::new(File::create(&unfinished)?);
+    write(&mut out)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
+fn options(arguments: &ScanArguments) -> Options {
+    let is_terminal = io::stdout().is_terminal();
+    let width = terminal_width().filter(|_| is_terminal);
+    Options {
+        color: is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        width: width.unwrap_or(100),
+        verbosity: match (arguments.quiet, arguments.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        },
+    }
+}
+
+fn terminal_width() -> Option<usize> {
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+fn exit_code(report: &Report, config: &Config) -> Exit {
+    let failed = report
+        .findings
+        .iter()
+        .any(|finding| finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on);
+    Exit::of_scan(failed, report.run.complete)
+}

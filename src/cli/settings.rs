@@ -1,0 +1,248 @@
+//! What was typed and what `upright.yaml` says, made into what it means.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Stopped;
+use crate::accounts::{RoleSettings, Scope, Selector};
+use crate::aws::{Limits, Source};
+use crate::config::{self, AccountId, Config, Format, RegionName, Selection};
+use crate::controls::{ControlSet, Severity};
+
+/// Flags that say what is scanned and by which controls; each overrides the key of the same name in
+/// `upright.yaml`.
+#[derive(Debug, Args)]
+pub(super) struct ScopeArguments {
+    /// Configuration file [default: upright.yaml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Profile of the AWS configuration files
+    #[arg(long)]
+    profile: Option<String>,
+    /// Region through which services without a region are asked
+    #[arg(long, value_name = "REGION", value_parser = RegionName::from_str)]
+    home_region: Option<RegionName>,
+    /// Scan every account of the organization
+    #[arg(long)]
+    organization: bool,
+    /// Scan these accounts, by id
+    #[arg(long, value_delimiter = ',', value_name = "ID", value_parser = AccountId::from_str)]
+    accounts: Vec<AccountId>,
+    /// Scan only accounts below these organizational units, by id or name
+    #[arg(long, value_delimiter = ',', value_name = "OU")]
+    include_units: Vec<String>,
+    /// Scan only accounts with this tag
+    #[arg(long, value_delimiter = ',', value_name = "KEY=VALUE", value_parser = tag)]
+    include_tags: Vec<(String, String)>,
+    /// Leave these accounts out, by id
+    #[arg(long, value_delimiter = ',', value_name = "ID", value_parser = AccountId::from_str)]
+    exclude_accounts: Vec<AccountId>,
+    /// Leave out accounts below these organizational units, by id or name
+    #[arg(long, value_delimiter = ',', value_name = "OU")]
+    exclude_units: Vec<String>,
+    /// Leave out accounts with this tag
+    #[arg(long, value_delimiter = ',', value_name = "KEY=VALUE", value_parser = tag)]
+    exclude_tags: Vec<(String, String)>,
+    /// Scan these regions only
+    #[arg(long, value_delimiter = ',', value_name = "REGION", value_parser = RegionName::from_str)]
+    regions: Vec<RegionName>,
+    /// Role that is assumed in other accounts
+    #[arg(long, value_name = "NAME")]
+    role_name: Option<String>,
+    /// External id that the role's trust policy asks for
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+    /// Name of the role session
+    #[arg(long, value_name = "NAME")]
+    session_name: Option<String>,
+    /// Framework to measure against; may be given several times
+    #[arg(long = "framework", value_delimiter = ',', value_name = "ID")]
+    frameworks: Vec<String>,
+    /// Directory with controls of your own; may be given several times
+    #[arg(long, value_name = "DIR")]
+    controls: Vec<PathBuf>,
+    /// Run only these controls
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    enable: Vec<String>,
+    /// Do not run these controls
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    disable: Vec<String>,
+}
+
+/// Flags that limit what is asked of AWS at once, and say where the results go.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Calls in flight at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: Option<u16>,
+    /// Calls per second to one service in one account and region
+    #[arg(long, value_name = "N")]
+    max_rate: Option<NonZeroU32>,
+    /// Directory for the reports [default: upright-report]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Reports to write: json, html [default: both]
+    #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = format)]
+    formats: Option<Vec<Format>>,
+    /// Severity from which a failure makes the exit code 1 [default: low]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    fail_on: Option<Severity>,
+}
+
+impl ScopeArguments {
+    /// The configuration file with the flags put over it.
+    pub(super) fn config(&self) -> Result<Config, Stopped> {
+        let mut config = match &self.config {
+            Some(path) => config::load(path).map_err(Stopped::usage)?,
+            None if Path::new(config::FILE_NAME).exists() => {
+                config::load(Path::new(config::FILE_NAME)).map_err(Stopped::usage)?
+            }
+            None => Config::default(),
+        };
+        over(&mut config.profile, &self.profile);
+        over(&mut config.home_region, &self.home_region);
+        over(&mut config.external_id, &self.external_id);
+        config.organization |= self.organization;
+        replace(&mut config.accounts, &self.accounts);
+        replace(&mut config.include.units, &self.include_units);
+        replace(&mut config.exclude.accounts, &self.exclude_accounts);
+        replace(&mut config.exclude.units, &self.exclude_units);
+        add_tags(&mut config.include, &self.include_tags);
+        add_tags(&mut config.exclude, &self.exclude_tags);
+        replace(&mut config.regions, &self.regions);
+        replace(&mut config.frameworks, &self.frameworks);
+        replace(&mut config.controls, &self.controls);
+        replace(&mut config.enable, &self.enable);
+        replace(&mut config.disable, &self.disable);
+        if let Some(name) = &self.role_name {
+            config.role_name.clone_from(name);
+        }
+        if let Some(name) = &self.session_name {
+            config.session_name.clone_from(name);
+        }
+        Ok(config)
+    }
+}
+
+impl RunArguments {
+    /// Puts the flags over the configuration.
+    pub(super) fn apply(&self, config: &mut Config) {
+        if let Some(concurrency) = self.concurrency {
+            config.concurrency = concurrency;
+        }
+        over(&mut config.max_rate, &self.max_rate);
+        if let Some(out) = &self.out {
+            config.out.clone_from(out);
+        }
+        if let Some(formats) = &self.formats {
+            config.formats.clone_from(formats);
+        }
+        if let Some(severity) = self.fail_on {
+            config.fail_on = severity;
+        }
+    }
+}
+
+/// The controls that a configuration asks for.
+pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
+    let set = ControlSet::load(&config.controls).map_err(Stopped::usage)?;
+    let wrong = |why: String| Stopped::usage(miette::miette!("{why}"));
+    let mut set = set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)?;
+    let parameters = config
+        .parameters
+        .iter()
+        .map(|(id, values)| {
+            let values = values.iter().map(|(name, value)| (name.clone(), value.as_json().clone()));
+            (id.clone(), values.collect())
+        })
+        .collect();
+    set.set_parameters(&parameters).map_err(wrong)?;
+    Ok(set)
+}
+
+/// Who is scanned.
+pub(super) fn scope(config: &Config) -> Scope {
+    Scope {
+        organization: config.organization,
+        accounts: config.accounts.iter().map(ToString::to_string).collect(),
+        include: selector(&config.include),
+        exclude: selector(&config.exclude),
+        role: RoleSettings {
+            name: config.role_name.clone(),
+            external_id: config.external_id.clone(),
+            session_name: config.session_name.clone(),
+            duration: Duration::from_secs(u64::from(config.session_minutes) * 60),
+        },
+        regions: config.regions.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Where the credentials come from.
+pub(super) fn source(config: &Config) -> Source {
+    Source { profile: config.profile.clone(), region: config.home_region.as_ref().map(ToString::to_string) }
+}
+
+/// The limits towards AWS.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        concurrency: usize::from(config.concurrency),
+        max_rate: config.max_rate,
+        connect_timeout: Duration::from_secs(config.connect_timeout_seconds),
+        attempt_timeout: Duration::from_secs(config.attempt_timeout_seconds),
+        call_timeout: Duration::from_secs(config.call_timeout_seconds),
+        max_attempts: config.max_attempts,
+    }
+}
+
+fn selector(selection: &Selection) -> Selector {
+    Selector {
+        accounts: selection.accounts.iter().map(ToString::to_string).collect(),
+        units: selection.units.clone(),
+        tags: selection.tags.clone(),
+    }
+}
+
+fn over<T: Clone>(setting: &mut Option<T>, flag: &Option<T>) {
+    if flag.is_some() {
+        setting.clone_from(flag);
+    }
+}
+
+fn replace<T: Clone>(setting: &mut Vec<T>, flag: &[T]) {
+    if !flag.is_empty() {
+        *setting = flag.to_vec();
+    }
+}
+
+fn add_tags(selection: &mut Selection, tags: &[(String, String)]) {
+    for (key, value) in tags {
+        selection.tags.entry(key.clone()).or_default().push(value.clone());
+    }
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is written KEY=VALUE".to_owned()),
+    }
+}
+
+fn format(word: &str) -> Result<Format, String> {
+    match word {
+        "json" => Ok(Format::Json),
+        "html" => Ok(Format::Html),
+        _ => Err("one of json, html".to_owned()),
+    }
+}
+
+/// A severity by its word.
+pub(super) fn severity(word: &str) -> Result<Severity, String> {
+    Severity::WORST_FIRST.into_iter().find(|severity| severity.as_str() == word).ok_or_else(|| {
+        let known: Vec<&str> = Severity::WORST_FIRST.iter().map(|severity| severity.as_str()).collect();
+        format!("one of {}", known.join(", "))
+    })
+}

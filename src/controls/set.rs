@@ -1,0 +1,241 @@
+//! [`ControlSet`]: the controls and frameworks of a run, from the binary and from directories.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::cel;
+use super::file::Control;
+use super::framework::Framework;
+use super::source::{LoadErrors, SourceError};
+use crate::collect::{self, Wanted};
+
+/// The files of `controls/`, by path in the repository.
+static BUILTIN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/builtin_controls.rs"));
+
+/// Largest control or framework file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The controls and frameworks that were loaded.
+#[derive(Debug)]
+pub struct ControlSet {
+    controls: BTreeMap<String, Control>,
+    frameworks: BTreeMap<String, Framework>,
+}
+
+impl ControlSet {
+    /// The controls and frameworks that come with the program.
+    ///
+    /// # Errors
+    /// Mistakes in them.
+    pub fn builtin() -> Result<Self, LoadErrors> {
+        Self::load(&[])
+    }
+
+    /// The built-in ones, extended and overridden by the files of `directories`, later ones first. A file
+    /// below a folder named `frameworks` is a framework, every other a control.
+    ///
+    /// # Errors
+    /// Every mistake in any of the files.
+    pub fn load(directories: &[PathBuf]) -> Result<Self, LoadErrors> {
+        let mut set = Self { controls: BTreeMap::new(), frameworks: BTreeMap::new() };
+        let mut errors = Vec::new();
+        for (path, text) in BUILTIN {
+            set.add(Path::new(path), text, &mut errors);
+        }
+        for directory in directories {
+            set.add_directory(directory, &mut errors);
+        }
+        set.check_references(&mut errors);
+        if errors.is_empty() { Ok(set) } else { Err(LoadErrors(errors)) }
+    }
+
+    /// Only the files of `directories`, for testing them apart from the built-in ones.
+    ///
+    /// # Errors
+    /// Every mistake in any of the files.
+    pub fn only(directories: &[PathBuf]) -> Result<Self, LoadErrors> {
+        let mut set = Self { controls: BTreeMap::new(), frameworks: BTreeMap::new() };
+        let mut errors = Vec::new();
+        for directory in directories {
+            set.add_directory(directory, &mut errors);
+        }
+        if errors.is_empty() { Ok(set) } else { Err(LoadErrors(errors)) }
+    }
+
+    fn add_directory(&mut self, directory: &Path, errors: &mut Vec<SourceError>) {
+        let mut files = Vec::new();
+        if let Err(error) = find(directory, &mut files) {
+            errors.push(SourceError::at(directory, "", 0, format!("cannot be read: {error}")));
+        }
+        files.sort();
+        let mut ids: BTreeSet<PathBuf> = BTreeSet::new();
+        for file in files {
+            if let Some(name) = file.file_name().map(PathBuf::from)
+                && !ids.insert(name)
+            {
+                let message = "a file of the same name is in another folder of this directory".to_owned();
+                errors.push(SourceError::at(&file, "", 0, message));
+                continue;
+            }
+            match read(&file) {
+                Ok(text) => self.add(&file, &text, errors),
+                Err(message) => errors.push(SourceError::at(&file, "", 0, message)),
+            }
+        }
+    }
+
+    fn add(&mut self, path: &Path, text: &str, errors: &mut Vec<SourceError>) {
+        let is_framework = path.components().any(|part| part.as_os_str() == "frameworks");
+        if is_framework {
+            match Framework::parse(path, text) {
+                Ok(framework) => drop(self.frameworks.insert(framework.id.clone(), framework)),
+                Err(error) => errors.push(error),
+            }
+        } else {
+            match Control::parse(path, text) {
+                Ok(control) => drop(self.controls.insert(control.id.clone(), control)),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+
+    /// A requirement must not name a control that does not exist: it would never be decided.
+    fn check_references(&self, errors: &mut Vec<SourceError>) {
+        for framework in self.frameworks.values() {
+            for requirement in &framework.requirements {
+                for id in requirement.controls.iter().filter(|id| !self.controls.contains_key(*id)) {
+                    let file = format!("{}.yaml", framework.id);
+                    let message = format!("requirement `{}` names unknown control `{id}`", requirement.id);
+                    let help = cel::closest(id, self.controls.keys().map(String::as_str));
+                    let help = help.map(|best| format!("did you mean `{best}`?"));
+                    errors.push(SourceError::at(Path::new(&file), "", 0, message).with_help(help));
+                }
+            }
+        }
+    }
+
+    /// Every control, by id.
+    pub fn controls(&self) -> impl Iterator<Item = &Control> {
+        self.controls.values()
+    }
+
+    /// A control by id.
+    #[must_use]
+    pub fn control(&self, id: &str) -> Option<&Control> {
+        self.controls.get(id)
+    }
+
+    /// Every framework, by id.
+    pub fn frameworks(&self) -> impl Iterator<Item = &Framework> {
+        self.frameworks.values()
+    }
+
+    /// The requirements that a control serves, by framework id.
+    #[must_use]
+    pub fn requirements_of(&self, control: &str) -> BTreeMap<String, Vec<String>> {
+        let mut serves: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for framework in self.frameworks.values() {
+            for requirement in &framework.requirements {
+                if requirement.controls.iter().any(|id| id == control) {
+                    serves.entry(framework.id.clone()).or_default().push(requirement.id.clone());
+                }
+            }
+        }
+        serves
+    }
+
+    /// Keeps what a run asks for: the frameworks named (all, when none is) with the controls they need, or
+    /// the controls named one by one, without those that are disabled.
+    ///
+    /// # Errors
+    /// A name that is not known, with the closest one that is.
+    pub fn select(mut self, frameworks: &[String], only: &[String], disabled: &[String]) -> Result<Self, String> {
+        for name in frameworks {
+            known(name, "framework", self.frameworks.keys())?;
+        }
+        for name in only.iter().chain(disabled) {
+            known(name, "control", self.controls.keys())?;
+        }
+        if !frameworks.is_empty() {
+            self.frameworks.retain(|id, _| frameworks.contains(id));
+            let needed: BTreeSet<String> = self
+                .frameworks
+                .values()
+                .flat_map(|framework| &framework.requirements)
+                .flat_map(|requirement| requirement.controls.clone())
+                .collect();
+            self.controls.retain(|id, _| needed.contains(id) || only.contains(id));
+        } else if !only.is_empty() {
+            self.controls.retain(|id, _| only.contains(id));
+        }
+        self.controls.retain(|id, _| !disabled.contains(id));
+        Ok(self)
+    }
+
+    /// Sets parameters of controls: control id → parameter → value.
+    ///
+    /// # Errors
+    /// A control or parameter that is not known, or a value of another type.
+    pub fn set_parameters(
+        &mut self,
+        parameters: &BTreeMap<String, BTreeMap<String, Value>>,
+    ) -> Result<(), String> {
+        for (id, values) in parameters {
+            known(id, "control", self.controls.keys())?;
+            let Some(control) = self.controls.get_mut(id) else { continue };
+            for (name, value) in values {
+                control.set_parameter(name, value.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the controls read, from which the calls of a scan follow.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::nothing();
+        for control in self.controls.values() {
+            for (kind, field) in control.reads() {
+                if let Some(kind) = collect::kind(kind) {
+                    wanted.add(kind, field);
+                }
+            }
+        }
+        wanted
+    }
+}
+
+fn known<'n>(name: &str, what: &str, all: impl Iterator<Item = &'n String> + Clone) -> Result<(), String> {
+    if all.clone().any(|id| id == name) {
+        return Ok(());
+    }
+    let hint = cel::closest(name, all.map(String::as_str));
+    let hint = hint.map_or_else(
+        || format!("; `upright controls list` shows what there is"),
+        |best| format!("; did you mean `{best}`?"),
+    );
+    Err(format!("unknown {what} `{name}`{hint}"))
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let size = fs::metadata(file).map_err(|error| format!("cannot be read: {error}"))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(format!("is larger than {MAX_FILE_BYTES} bytes: not a control file"));
+    }
+    fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))
+}

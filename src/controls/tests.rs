@@ -1,0 +1,175 @@
+//! The expression engine, seen through small controls and their examples.
+
+use std::path::Path;
+
+use super::{Control, ControlSet, SourceError, VerdictKind};
+
+/// A control on `aws.s3.bucket` with that `pass`, and one example.
+fn control(pass: &str, example: &str) -> Result<Control, SourceError> {
+    let example: String = example.trim().lines().map(|line| format!("    {line}\n")).collect();
+    let text = format!(
+        "id: c\ntitle: t\nseverity: low\nresource: aws.s3.bucket\nrationale: r\npass: >\n  {pass}\n\
+         fail_message: f\nparameters:\n  names: {{ value: [a, b], description: d }}\nremediation: {{ text: t }}\n\
+         examples:\n  - name: e\n{example}"
+    );
+    Control::parse(Path::new("c.yaml"), &text)
+}
+
+fn verdict(pass: &str, example: &str) -> VerdictKind {
+    let control = control(pass, &format!("{example}\nverdict: pass")).unwrap();
+    control.run_examples().remove(0).got.unwrap()
+}
+
+fn mistake(pass: &str) -> SourceError {
+    control(pass, "verdict: pass").unwrap_err()
+}
+
+#[test]
+fn unknown_is_absorbed_only_by_an_operand_that_decides() {
+    use VerdictKind::{Fail, Pass, Unknown};
+    // `tags` was not observed, `ownership` was.
+    let seen = "resource: { ownership: x }";
+    for (pass, expected) in [
+        ("'k' in resource.tags", Unknown),
+        ("!('k' in resource.tags)", Unknown),
+        ("resource.ownership == 'x' || 'k' in resource.tags", Pass),
+        ("'k' in resource.tags || resource.ownership == 'x'", Pass),
+        ("resource.ownership == 'y' && 'k' in resource.tags", Fail),
+        ("'k' in resource.tags && resource.ownership == 'y'", Fail),
+        ("resource.ownership == 'x' && 'k' in resource.tags", Unknown),
+        ("resource.ownership == 'y' || 'k' in resource.tags", Unknown),
+        ("'k' in resource.tags ? true : true", Unknown),
+        ("has(resource.tags)", Unknown),
+        ("resource.tags == resource.tags", Unknown),
+        ("[1, 2].all(n, n == 1 && 'k' in resource.tags)", Fail),
+        ("[1, 2].exists(n, n == 2 || 'k' in resource.tags)", Pass),
+        ("[1].all(n, n == 1 && 'k' in resource.tags)", Unknown),
+    ] {
+        assert_eq!(verdict(pass, seen), expected, "{pass}");
+    }
+}
+
+#[test]
+fn a_list_with_a_hole_can_show_presence_but_not_absence() {
+    use VerdictKind::{Fail, Pass, Unknown};
+    let none = "account: {}";
+    let one = "account: { users: [{ name: ann }] }";
+    assert_eq!(verdict("account.users.exists(u, u.name == 'ann')", one), Pass);
+    assert_eq!(verdict("account.users.exists(u, u.name == 'bob')", one), Fail);
+    assert_eq!(verdict("size(account.users) == 1", one), Pass);
+    for pass in [
+        "account.users.exists(u, u.name == 'ann')",
+        "account.users.all(u, u.name == 'ann')",
+        "size(account.users) == 0",
+        "account.users.size() == 0",
+        "size(account.users.filter(u, u.name == 'ann')) == 0",
+    ] {
+        assert_eq!(verdict(pass, none), Unknown, "{pass}");
+    }
+}
+
+#[test]
+fn null_is_an_answer_and_reading_from_it_is_a_mistake_of_the_control() {
+    use VerdictKind::{Fail, Pass, Unknown};
+    let none = "resource: { logging: null }";
+    assert_eq!(verdict("resource.logging == null", none), Pass);
+    assert_eq!(verdict("resource.logging != null && resource.logging.target_bucket == 'x'", none), Fail);
+    assert_eq!(verdict("resource.logging.target_bucket == 'x'", none), Unknown);
+}
+
+#[test]
+fn a_link_is_null_only_where_the_list_that_would_show_it_was_read() {
+    use VerdictKind::{Pass, Unknown};
+    let trail = |example: &str, pass: &str| {
+        let text = format!(
+            "id: c\ntitle: t\nseverity: low\nresource: aws.cloudtrail.trail\nrationale: r\npass: {pass}\n\
+             fail_message: f\nremediation: {{ text: t }}\nexamples:\n  - {{ name: e, verdict: pass, {example} }}"
+        );
+        Control::parse(Path::new("c.yaml"), &text).unwrap().run_examples().remove(0).got.unwrap()
+    };
+    let to = "resource: { bucket: 'arn:aws:s3:::logs' }";
+    assert_eq!(trail(to, "resource.bucket != null"), Unknown);
+    let linked = "linked: [{ type: aws.s3.bucket, arn: 'arn:aws:s3:::logs', fields: { ownership: null } }]";
+    assert_eq!(trail(&format!("{to}, {linked}"), "resource.bucket.ownership == null"), Pass);
+}
+
+#[test]
+fn mistakes_are_told_with_place_and_suggestion() {
+    for (pass, message, help) in [
+        ("resource.polcy == null", "unknown field `polcy` on `aws.s3.bucket`", Some("did you mean `policy`?")),
+        ("account.bukets.all(b, true)", "unknown field `bukets` on `account`", Some("did you mean `buckets`?")),
+        ("params.name == 'a'", "unknown parameter `name`", Some("did you mean `names`?")),
+        ("resorce.name == 'a'", "unknown name `resorce`", Some("did you mean `resource`?")),
+        ("public_statement(resource.policy) == []", "unknown function `public_statement`, or one with other arguments", Some("did you mean `public_statements`?")),
+        ("resource.name == 1", "string and int are never equal", None),
+        ("resource.name == null", "string and null are never equal", None),
+        ("resource.name", "the expression gives string, not a bool", None),
+        ("size(resource.name)", "the expression gives int, not a bool", None),
+        ("resource.policy.Statement == []", "a policy document is read with functions such as `public_statements`", None),
+        ("resource.name.matches('(')", "the pattern does not parse: error: unclosed group", None),
+        ("requires_tls(resource.policy)", "`requires_tls` takes 3 arguments, not 1", None),
+        ("resource.name in params.names && !resource.name", "what `!` negates must be bool, and is string", None),
+    ] {
+        let error = mistake(pass);
+        assert_eq!(error.message, message, "{pass}");
+        assert_eq!(error.help.as_deref(), help, "{pass}");
+    }
+}
+
+#[test]
+fn the_place_of_a_mistake_is_that_in_the_file() {
+    let error = mistake("resource.name == 'x'\n  && resource.polcy == null");
+    assert_eq!(error.place(), "c.yaml:8:14");
+    let error = Control::parse(Path::new("c.yaml"), "id: c\ntitel: t\n").unwrap_err();
+    assert_eq!(error.place(), "c.yaml:2:1");
+    assert_eq!(error.help.as_deref(), Some("did you mean `title`?"));
+}
+
+#[test]
+fn syntax_errors_and_hostile_depth_are_errors_not_crashes() {
+    assert!(mistake("resource.name ==").message.starts_with("not valid CEL"));
+    for (open, close) in [("(", ")"), ("[", "]")] {
+        let deep = format!("{}true{}", open.repeat(5000), close.repeat(5000));
+        let small_stack = std::thread::Builder::new().stack_size(2 << 20);
+        let answer = small_stack.spawn(move || mistake(&deep).message).unwrap().join();
+        assert!(answer.unwrap().contains("is longer than") || open == "(");
+    }
+    let at_limit = format!("{}true{}", "(".repeat(60), ")".repeat(60));
+    let too_deep = format!("{}true{}", "(".repeat(61), ")".repeat(61));
+    let chain = "!".repeat(4000) + "true";
+    let small_stack = std::thread::Builder::new().stack_size(2 << 20);
+    small_stack
+        .spawn(move || {
+            assert!(control(&at_limit, "verdict: pass").is_ok());
+            assert!(mistake(&too_deep).message.contains("nested"));
+            let _ = control(&chain, "verdict: pass");
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+#[test]
+fn what_was_read_is_the_evidence() {
+    let text = "id: c\ntitle: t\nseverity: low\nresource: aws.iam.user\nrationale: r\n\
+        pass: \"size(resource.access_keys.filter(k, k.is_active)) <= 1\"\n\
+        fail_message: f\nremediation: { text: t }";
+    let control = Control::parse(Path::new("c.yaml"), text).unwrap();
+    let reads: Vec<_> = control.reads().collect();
+    assert_eq!(reads, [("aws.iam.user", None), ("aws.iam.user", Some("access_keys"))]);
+}
+
+#[test]
+fn the_builtin_controls_load_and_their_examples_hold() {
+    let set = ControlSet::builtin().unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(errors)));
+    let mut wrong = Vec::new();
+    for control in set.controls() {
+        for verdict in control.missing_examples() {
+            wrong.push(format!("{} has no example that gives {verdict}", control.id));
+        }
+        for outcome in control.run_examples().into_iter().filter(|o| !o.is_right()) {
+            wrong.push(format!("{}: {}: {:?}, not {}", control.id, outcome.example, outcome.got, outcome.expected));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,129 @@
+//! From an inventory and controls to findings: one for each control and resource, and one for each place
+//! whose resources could not be listed, so that nothing vanishes.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+
+use serde_json::Value;
+
+use super::{Finding, Identity};
+use crate::collect::Scope;
+use crate::controls::{Control, Evidence, Verdict};
+use crate::inventory::{Account, AccountState, Facet, GLOBAL, Inventory, Resource, Unseen};
+
+/// Judges every account of the inventory that was to be scanned by every control.
+///
+/// The order is that of accounts, controls, regions and ARNs, whatever the order of collection.
+#[must_use]
+pub fn judge(inventory: &Arc<Inventory>, controls: &[&Control]) -> Vec<Finding> {
+    let accounts = inventory.accounts.iter().filter(|a| !matches!(a.state, AccountState::Skipped { .. }));
+    let tasks: Vec<(&Account, &Control)> =
+        accounts.flat_map(|account| controls.iter().map(move |control| (account, *control))).collect();
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = tasks.len().div_ceil(workers).max(1);
+    thread::scope(|scope| {
+        let running: Vec<_> = tasks
+            .chunks(share)
+            .map(|chunk| {
+                scope.spawn(move || -> Vec<Finding> {
+                    chunk.iter().flat_map(|(account, control)| of_account(inventory, account, control)).collect()
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+fn of_account(inventory: &Arc<Inventory>, account: &Account, control: &Control) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = inventory
+        .of_kind(&account.id, control.kind.name)
+        .map(|resource| of_resource(inventory, control, resource))
+        .collect();
+    let mut places: BTreeMap<String, Unseen> = BTreeMap::new();
+    for unseen in inventory.holes(&account.id, control.kind.name, control.kind.scope == Scope::Global) {
+        places.entry(unseen.region.clone()).or_insert(unseen);
+    }
+    for (region, unseen) in places {
+        findings.push(of_place(account, control, &region, Verdict::Unknown(unseen)));
+    }
+    if findings.is_empty() {
+        let place = match control.kind.scope {
+            Scope::Global => "the account".to_owned(),
+            Scope::Regional => format!("the {} scanned regions", account.regions.len()),
+        };
+        let why = format!("There is no `{}` in {place}.", control.kind.name);
+        findings.push(of_place(account, control, GLOBAL, Verdict::NotApplicable(why)));
+    }
+    findings.sort_by(|a, b| (&a.region, &a.resource_arn).cmp(&(&b.region, &b.resource_arn)));
+    findings
+}
+
+fn of_resource(inventory: &Arc<Inventory>, control: &Control, resource: &Arc<Resource>) -> Finding {
+    let judgement = control.judge(inventory, resource);
+    let about = About {
+        account: &resource.account,
+        region: &resource.region,
+        arn: &resource.arn,
+        name: &resource.name,
+        tags: tags(resource),
+    };
+    finding(control, about, &judgement.verdict, judgement.evidence)
+}
+
+fn of_place(account: &Account, control: &Control, region: &str, verdict: Verdict) -> Finding {
+    let name = if region == GLOBAL { account.id.clone() } else { format!("{}/{region}", account.id) };
+    let about = About { account: &account.id, region, arn: "", name: &name, tags: BTreeMap::new() };
+    finding(control, about, &verdict, Vec::new())
+}
+
+struct About<'a> {
+    account: &'a str,
+    region: &'a str,
+    arn: &'a str,
+    name: &'a str,
+    tags: BTreeMap<String, String>,
+}
+
+fn finding(control: &Control, about: About<'_>, verdict: &Verdict, evidence: Vec<Evidence>) -> Finding {
+    let identity = Identity {
+        control: &control.id,
+        account: about.account,
+        region: about.region,
+        resource_type: control.kind.name,
+        resource_arn: about.arn,
+    };
+    let (reason, unseen) = match verdict {
+        Verdict::Pass => (format!("{}.", control.title.trim_end_matches('.')), None),
+        Verdict::Fail => (control.fail_message.clone(), None),
+        Verdict::NotApplicable(why) => (why.clone(), None),
+        Verdict::Unknown(unseen) => (format!("Not observed: {unseen}"), Some(unseen.clone())),
+    };
+    Finding {
+        id: identity.id(),
+        control: control.id.clone(),
+        severity: control.severity,
+        verdict: verdict.kind(),
+        reason,
+        account: about.account.to_owned(),
+        region: about.region.to_owned(),
+        resource_type: control.kind.name.to_owned(),
+        resource_arn: about.arn.to_owned(),
+        resource_name: about.name.to_owned(),
+        tags: about.tags,
+        evidence,
+        unseen,
+    }
+}
+
+/// The resource's tags, where a control needed them collected.
+fn tags(resource: &Resource) -> BTreeMap<String, String> {
+    let Some(Facet::Known(Value::Object(tags))) = resource.fields.get("tags") else {
+        return BTreeMap::new();
+    };
+    tags.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}

@@ -1,0 +1,203 @@
+//! From a run to its [`Report`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::document::{
+    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION,
+};
+use crate::aws::{OperationCount, Tally};
+use crate::controls::{Control, ControlOutcome, ControlSet, Framework, Requirement, VerdictKind};
+use crate::findings::Finding;
+use crate::inventory::{Account, AccountState, CoverageState, Inventory, Unseen};
+
+/// What a report is made of, beside the findings.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran<'a> {
+    /// When the run started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What was observed.
+    pub inventory: &'a Inventory,
+    /// What it was judged by.
+    pub controls: &'a ControlSet,
+    /// Calls by operation.
+    pub calls: &'a [OperationCount],
+    /// Calls in all.
+    pub tally: Tally,
+}
+
+impl Report {
+    /// Sums up a run.
+    #[must_use]
+    pub fn of(ran: Ran<'_>, findings: Vec<Finding>) -> Self {
+        let mut totals = Counts::zero();
+        let mut by_control: HashMap<&str, Counts> = HashMap::new();
+        for finding in &findings {
+            totals.add(finding.verdict);
+            by_control.entry(&finding.control).or_insert_with(Counts::zero).add(finding.verdict);
+        }
+        let controls = ran.controls.controls().map(|control| {
+            let totals = by_control.get(control.id.as_str()).copied().unwrap_or_else(Counts::zero);
+            control_row(ran.controls, control, totals)
+        });
+        let controls = controls.collect();
+        let sums = Sums::of(&findings);
+        let frameworks =
+            ran.controls.frameworks().map(|framework| framework_row(framework, ran, &sums)).collect();
+        let gaps = gaps(ran.inventory, &findings);
+        Self {
+            schema_version: SCHEMA_VERSION,
+            run: run_info(ran, totals.unknown == 0 && gaps.is_empty()),
+            totals,
+            gaps,
+            coverage: ran.inventory.coverage.clone(),
+            accounts: ran.inventory.accounts.clone(),
+            controls,
+            frameworks,
+            findings,
+        }
+    }
+}
+
+fn run_info(ran: Ran<'_>, complete: bool) -> RunInfo {
+    let duration = ran.started_at.duration_until(ran.finished_at);
+    RunInfo {
+        id: ran.started_at.strftime("%Y%m%dT%H%M%SZ").to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: ran.started_at.to_string(),
+        finished_at: ran.finished_at.to_string(),
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(0),
+        observed_at: ran.inventory.observed_at.to_string(),
+        complete,
+        requests: ran.tally.requests,
+        retries: ran.tally.retries,
+        throttles: ran.tally.throttles,
+        calls: ran.calls.to_vec(),
+        absent_regions: ran.inventory.absent_regions.clone(),
+    }
+}
+
+fn control_row(set: &ControlSet, control: &Control, totals: Counts) -> ControlRow {
+    ControlRow {
+        id: control.id.clone(),
+        title: control.title.clone(),
+        severity: control.severity,
+        service: control.service().to_owned(),
+        resource_type: control.kind.name.to_owned(),
+        rationale: control.rationale.clone(),
+        evidence_only: control.evidence_only,
+        remediation: control.remediation.text.clone(),
+        remediation_cli: control.remediation.cli.clone(),
+        remediation_terraform: control.remediation.terraform.clone(),
+        references: control.references.clone(),
+        tags: control.tags.clone(),
+        requirements: set.requirements_of(&control.id),
+        totals,
+    }
+}
+
+/// Verdicts by control and account.
+struct Sums<'a>(HashMap<(&'a str, &'a str), Counts>);
+
+impl<'a> Sums<'a> {
+    fn of(findings: &'a [Finding]) -> Self {
+        let mut sums: HashMap<(&str, &str), Counts> = HashMap::new();
+        for finding in findings {
+            let key = (finding.control.as_str(), finding.account.as_str());
+            sums.entry(key).or_insert_with(Counts::zero).add(finding.verdict);
+        }
+        Self(sums)
+    }
+
+    fn get(&self, control: &str, account: &str) -> Counts {
+        self.0.get(&(control, account)).copied().unwrap_or_else(Counts::zero)
+    }
+}
+
+fn framework_row(framework: &Framework, ran: Ran<'_>, sums: &Sums<'_>) -> FrameworkRow {
+    FrameworkRow {
+        id: framework.id.clone(),
+        title: framework.title.clone(),
+        version: framework.version.clone(),
+        requirements: framework.requirements.iter().map(|r| requirement_row(r, ran, sums)).collect(),
+    }
+}
+
+fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> RequirementRow {
+    let judged: Vec<&Account> = ran
+        .inventory
+        .accounts
+        .iter()
+        .filter(|a| !matches!(a.state, AccountState::Skipped { .. }))
+        .collect();
+    let of = |accounts: &[&Account]| {
+        let outcomes = requirement.controls.iter().filter_map(|id| ran.controls.control(id)).map(|control| {
+            let mut counts = Counts::zero();
+            for account in accounts {
+                counts.merge(sums.get(&control.id, &account.id));
+            }
+            ControlOutcome {
+                evidence_only: control.evidence_only,
+                failed: counts.fail > 0,
+                unknown: counts.unknown > 0,
+                passed: counts.pass > 0,
+            }
+        });
+        requirement.status(&outcomes.collect::<Vec<_>>())
+    };
+    let mut totals = Counts::zero();
+    for account in &judged {
+        for control in &requirement.controls {
+            totals.merge(sums.get(control, &account.id));
+        }
+    }
+    RequirementRow {
+        id: requirement.id.clone(),
+        title: requirement.title.clone(),
+        section: requirement.section.clone(),
+        level: requirement.level,
+        assessment: requirement.assessment.as_str().to_owned(),
+        controls: requirement.controls.clone(),
+        planned: requirement.planned.clone(),
+        status: of(&judged),
+        accounts: judged.iter().map(|account| (account.id.clone(), of(&[*account]))).collect(),
+        totals,
+    }
+}
+
+/// What was not observed, by what was asked and where; the gap that hides the most first.
+fn gaps(inventory: &Inventory, findings: &[Finding]) -> Vec<Gap> {
+    let mut hidden: BTreeMap<String, (Unseen, u64, Vec<String>)> = BTreeMap::new();
+    let entry = |hidden: &mut BTreeMap<String, (Unseen, u64, Vec<String>)>, unseen: &Unseen| {
+        let key = format!("{unseen:?}");
+        hidden.entry(key.clone()).or_insert_with(|| (unseen.clone(), 0, Vec::new()));
+        key
+    };
+    // A failed call is a gap also where every verdict could do without it.
+    let failed = inventory.coverage.iter().filter(|row| row.state != CoverageState::Ok);
+    for error in failed.flat_map(|row| &row.errors) {
+        entry(&mut hidden, &error.unseen);
+    }
+    for finding in findings.iter().filter(|f| f.verdict == VerdictKind::Unknown) {
+        let Some(unseen) = &finding.unseen else { continue };
+        let key = entry(&mut hidden, unseen);
+        if let Some((_, count, controls)) = hidden.get_mut(&key) {
+            *count += 1;
+            if controls.last() != Some(&finding.control) && !controls.contains(&finding.control) {
+                controls.push(finding.control.clone());
+            }
+        }
+    }
+    let mut gaps: Vec<Gap> = hidden
+        .into_values()
+        .map(|(unseen, findings, mut controls)| {
+            controls.sort();
+            Gap { remedy: unseen.remedy(), statement: unseen.statement(), unseen, findings, controls }
+        })
+        .collect();
+    gaps.sort_by(|a, b| b.findings.cmp(&a.findings));
+    gaps
+}
