@@ -1,0 +1,33 @@
+//! What the functions of control expressions know about AWS: policies, address ranges, event selectors, times.
+//!
+//! Plain functions over JSON values: they call nothing and know nothing of expressions. Which arguments an
+//! expression may give them, and what becomes of a [`Mistake`], is the business of the expression's environment.
+//!
+//! INVARIANT: a value that does not have the promised shape gives a `Mistake`, never an answer, so that
+//! nothing passes or fails because of something that was not understood.
+
+mod network;
+mod policy;
+mod shape;
+mod time;
+mod trail;
+
+pub(crate) use network::{cidr_covers, nacl_open_ports, open_ports};
+pub(crate) use policy::{grants_admin, public_access, public_statements, requires_tls};
+pub(crate) use time::{days_between, newest};
+pub(crate) use trail::{records_management_events, records_s3_data_events};
+
+/// The input of a function is not what the function was promised, or something in it could not be looked
+/// up; the text says what. The verdict is then unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Mistake(String);
+
+impl Mistake {
+    fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;
