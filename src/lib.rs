@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod collect;
+pub mod config;
 pub mod controls;
 pub mod findings;
 pub mod inventory;

@@ -1,0 +1,217 @@
+//! `upright.yaml`: what a scan is told once and not on every command line.
+//!
+//! Every key is optional and is named like its command line flag, with underscores. A flag wins over the
+//! file. Secrets have no key: credentials come from where the AWS SDK finds them.
+//!
+//! The file is checked when it is read: a key that does not exist or a value that cannot be meant is an
+//! error with file, line and column. What only AWS or the controls can tell (whether an account, a region,
+//! a control or one of its parameters exists) is checked by those who know.
+
+mod error;
+mod value;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use error::{ConfigError, Invalid};
+pub use value::{AccountId, BadAccountId, BadRegionName, Format, ParameterValue, RegionName};
+
+use crate::controls::Severity;
+
+/// Name of the file that is read from the current directory when no other is given.
+pub const FILE_NAME: &str = "upright.yaml";
+
+/// A larger file is refused: it is not a configuration.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Settings of a scan. Every key is optional.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Profile of the shared AWS configuration files whose credentials are used. Default: what the AWS
+    /// SDK finds by itself (environment, default profile, role of the machine).
+    pub profile: Option<String>,
+    /// Region through which services without a region (IAM, Organizations) are asked, such as `eu-west-1`.
+    /// Default: the region of the profile or of `AWS_REGION`. Set it where neither has one.
+    pub home_region: Option<RegionName>,
+
+    /// Whether all accounts of the organization are scanned. Default: `false`, only the account of the
+    /// credentials. Needs credentials of the management account or of a delegated administrator.
+    pub organization: bool,
+    /// Accounts to scan besides the one of the credentials, by id. Default: none. Use it where the
+    /// organization cannot be asked, or for accounts outside it.
+    pub accounts: Vec<AccountId>,
+    /// Which accounts of the organization are scanned; an account matches when any entry does. Default:
+    /// all of them.
+    pub include: Selection,
+    /// Which accounts are not scanned, whatever else selects them. Default: none.
+    pub exclude: Selection,
+    /// Regions to scan. Default: every region that is enabled in the account. What lies in other regions
+    /// is not looked at, and nothing is said about it.
+    pub regions: Vec<RegionName>,
+
+    /// Name of the role that is assumed in every other account, with its path if it has one. Default:
+    /// `UprightScanner`.
+    pub role_name: String,
+    /// External id that the trust policy of the role asks for. Default: none is sent.
+    pub external_id: Option<String>,
+    /// Name of the role session, which the accounts' CloudTrail shows. Default: `upright`.
+    pub session_name: String,
+    /// How long a session in an account lasts before it is renewed, in minutes, 15 to 720. Default: 60,
+    /// which every role allows; credentials that are themselves a role session get no longer one.
+    #[serde(deserialize_with = "value::within::<_, _, 15, 720>")]
+    #[schemars(range(min = 15, max = 720))]
+    pub session_minutes: u32,
+
+    /// Frameworks that the scan is measured against, by id, such as `cis-aws-3.0`. Default: all.
+    pub frameworks: Vec<String>,
+    /// Directories with controls of your own, relative to the current directory. Default: none.
+    pub controls: Vec<PathBuf>,
+    /// Controls to run, by id. Default: all. With an entry here no other control runs.
+    pub enable: Vec<String>,
+    /// Controls not to run, by id, also when `enable` names them. Default: none.
+    pub disable: Vec<String>,
+    /// Values for parameters of controls: control id, then parameter, then value. Default: what the
+    /// control's file says. A value is a whole number, a bool, a text, or a list of those.
+    pub parameters: BTreeMap<String, BTreeMap<String, ParameterValue>>,
+
+    /// Calls to AWS in flight at once over the whole scan, 1 to 1024. Default: 64. Lower it on a small
+    /// machine or a slow line.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 1024>")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub concurrency: u16,
+    /// Calls per second to one service in one account and region. Default: no limit of our own; the scan
+    /// slows down when AWS asks it to. Set it when other programs in the accounts are throttled.
+    #[serde(deserialize_with = "value::at_least_one")]
+    pub max_rate: Option<NonZeroU32>,
+    /// Time to open a connection, in seconds, 1 to 60. Default: 3.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 60>")]
+    #[schemars(range(min = 1, max = 60))]
+    pub connect_timeout_seconds: u64,
+    /// Time for one attempt of a call, from sending to the last byte of the answer, in seconds, 1 to 300.
+    /// Default: 15. Raise it on a slow line.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 300>")]
+    #[schemars(range(min = 1, max = 300))]
+    pub attempt_timeout_seconds: u64,
+    /// Time for one call with all its attempts and the pauses between them, in seconds, 1 to 3600.
+    /// Default: 60. Raise it where AWS throttles for long.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 3600>")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub call_timeout_seconds: u64,
+    /// Attempts of one call, the first included, 1 to 20. Default: 5. What still fails is unknown in the
+    /// report.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 20>")]
+    #[schemars(range(min = 1, max = 20))]
+    pub max_attempts: u32,
+
+    /// Directory that the reports are written to, relative to the current directory. Default:
+    /// `upright-report`.
+    pub out: PathBuf,
+    /// Reports to write. Default: `json` and `html`. An empty list writes none.
+    pub formats: Vec<Format>,
+    /// Severity from which a failing control makes the exit code 1. Default: `low`, so that controls
+    /// that only inform do not.
+    pub fail_on: Severity,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            home_region: None,
+            organization: false,
+            accounts: Vec::new(),
+            include: Selection::default(),
+            exclude: Selection::default(),
+            regions: Vec::new(),
+            role_name: "UprightScanner".to_owned(),
+            external_id: None,
+            session_name: "upright".to_owned(),
+            session_minutes: 60,
+            frameworks: Vec::new(),
+            controls: Vec::new(),
+            enable: Vec::new(),
+            disable: Vec::new(),
+            parameters: BTreeMap::new(),
+            concurrency: 64,
+            max_rate: None,
+            connect_timeout_seconds: 3,
+            attempt_timeout_seconds: 15,
+            call_timeout_seconds: 60,
+            max_attempts: 5,
+            out: PathBuf::from("upright-report"),
+            formats: vec![Format::Json, Format::Html],
+            fail_on: Severity::Low,
+        }
+    }
+}
+
+/// Accounts by id, by place in the organization and by tag.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selection {
+    /// Accounts by id.
+    pub accounts: Vec<AccountId>,
+    /// Organizational units, by id (`ou-…`) or name, or the root by id (`r-…`). Every account below them
+    /// matches, in nested units too.
+    pub units: Vec<String>,
+    /// Tags of the account in Organizations: key, then the values of which one must be there; an empty
+    /// list stands for any value.
+    pub tags: BTreeMap<String, Vec<String>>,
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// When the file cannot be read, is no text, or says something that cannot be meant.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let bytes =
+        std::fs::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    if bytes.len() > MAX_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned(), bytes: bytes.len() });
+    }
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NoText { path: path.to_owned() })?;
+    parse(path, &text)
+}
+
+/// Reads the text of a configuration file; `path` is what errors call it.
+///
+/// # Errors
+/// When the text says something that cannot be meant.
+pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    // A byte order mark would shift the places of errors.
+    let text = text.trim_start_matches('\u{feff}');
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            // A second document has an error of its own.
+            max_documents: 2,
+            max_nodes: 100_000,
+            max_anchors: 1_000,
+            max_aliases: 1_000,
+        },
+        // An alias may stand for a list of accounts here and there, never for a tree of aliases.
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
+        // `yes` and `012` are taken for what they look like, or refused, never for `true` and 10.
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options::<Option<Config>>(text, options)
+        // A file of comments, or with nothing behind `---`, sets nothing.
+        .map(|config| config.unwrap_or_else(Config::default))
+        .map_err(|error| ConfigError::Invalid(Box::new(Invalid::new(path, text, &error))))
+}
+
+/// JSON Schema of the file, for editors and for `upright config schema`.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+#[cfg(test)]
+mod tests;
