@@ -212,7 +212,14 @@ impl Range {
 }
 
 fn network(range: &str) -> Result<IpNet, Mistake> {
-    range.parse().or_else(|_| range.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+    // `IpNet` takes `010.0.0.0/8`, which is 10 to some and 8 to others; `IpAddr` does not.
+    let address = range.split('/').next().and_then(|address| address.parse::<IpAddr>().ok());
+    let network = match address {
+        Some(address) if !range.contains('/') => Some(IpNet::from(address)),
+        Some(_) => range.parse().ok(),
+        None => None,
+    };
+    network.ok_or_else(|| {
         let start: String = range.chars().filter(|c| !c.is_control()).take(60).collect();
         Mistake::new(format!("`{start}` is not an address range"))
     })
