@@ -11,8 +11,9 @@ use super::{Missing, ROUTE_TABLE, SECURITY_GROUP, must, route, security_group};
 use crate::aws::{Call, Reply};
 use crate::inventory::{Facet, Unseen};
 
-/// A list that cannot be found is no empty list: one that its owner has stopped sharing
-/// [keeps working in the rules that name it](https://docs.aws.amazon.com/vpc/latest/userguide/sharing-managed-prefix-lists.html).
+/// A list that is not found is not an empty one: AWS deletes none that a rule still names
+/// ([sharing](https://docs.aws.amazon.com/vpc/latest/userguide/sharing-perms.html)), so its owner has stopped
+/// sharing it, and what it opens cannot be seen.
 pub(super) static GET_MANAGED_PREFIX_LIST_ENTRIES: Call =
     Call::list("ec2", "GetManagedPrefixListEntries", "entrySet");
 

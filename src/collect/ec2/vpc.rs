@@ -84,6 +84,8 @@ pub struct Endpoint {
     #[serde(rename = "type")]
     kind: String,
     /// Name of the service, such as `com.amazonaws.us-east-1.s3`; null for resources and service networks.
+    service_name: Option<String>,
+    /// The same without the part that all services of the region share, such as `s3`.
     service: Option<String>,
     /// State in lower case, such as `available` or `pending`.
     state: String,
@@ -104,7 +106,7 @@ struct About {
 pub(super) fn collect(ask: Ask<'_>, lists: &Lists) -> Collected {
     let about = About {
         flow_logs: Index::of(ask, &VPC, "flow_logs", &lists.flow_logs, flow_log),
-        endpoints: Index::of(ask, &VPC, "endpoints", &lists.endpoints, endpoint),
+        endpoints: Index::of(ask, &VPC, "endpoints", &lists.endpoints, |of| endpoint(of, ask.place.region())),
         interfaces: Index::of(ask, &VPC, "interface_count", &lists.interfaces, |interface| {
             Ok(vec![(must(interface.vpc_id.clone(), "a network interface", "vpcId")?, ())])
         }),
@@ -175,8 +177,17 @@ fn flow_log(log: &sdk::FlowLog) -> Result<Vec<(String, FlowLog)>, Missing> {
     Ok(vec![(logged, flow_log)])
 }
 
-/// An endpoint under its VPC.
-fn endpoint(of: &sdk::VpcEndpoint) -> Result<Vec<(String, Endpoint)>, Missing> {
+/// What a service is called within its region: `com.amazonaws.us-east-1.s3` is `s3`.
+fn short_name(service: &str, region: &str) -> String {
+    let short = match service.split_once(&format!(".{region}.")) {
+        Some((_, rest)) => rest,
+        None => service.strip_prefix("com.amazonaws.").unwrap_or(service),
+    };
+    short.to_owned()
+}
+
+/// An endpoint of this region under its VPC. Its service can be another region's.
+fn endpoint(of: &sdk::VpcEndpoint, region: &str) -> Result<Vec<(String, Endpoint)>, Missing> {
     const ENDPOINT: &str = "a VPC endpoint";
     let kind = must(of.vpc_endpoint_type.as_ref(), ENDPOINT, "vpcEndpointType")?;
     let route_tables = match kind {
@@ -186,7 +197,11 @@ fn endpoint(of: &sdk::VpcEndpoint) -> Result<Vec<(String, Endpoint)>, Missing> {
     let endpoint = Endpoint {
         id: must(of.vpc_endpoint_id.clone(), ENDPOINT, "vpcEndpointId")?,
         kind: kind.as_str().to_owned(),
-        service: of.service_name.clone(),
+        service: of
+            .service_name
+            .as_deref()
+            .map(|name| short_name(name, of.service_region.as_deref().unwrap_or(region))),
+        service_name: of.service_name.clone(),
         // The reference has `Available`, the answers have `available`.
         state: must(of.state.as_ref(), ENDPOINT, "state")?.as_str().to_lowercase(),
         route_tables,
@@ -252,12 +267,27 @@ mod tests {
                 .service_name("com.amazonaws.us-east-1.s3")
                 .state("available".into())
         };
-        assert!(endpoint(&of(sdk::VpcEndpointType::Gateway).build()).is_err());
+        let read = |of: &sdk::VpcEndpoint| endpoint(of, "us-east-1");
+        assert!(read(&of(sdk::VpcEndpointType::Gateway).build()).is_err());
         let gateway = of(sdk::VpcEndpointType::Gateway).route_table_ids("rtb-1").build();
-        let about = endpoint(&gateway).unwrap();
+        let about = read(&gateway).unwrap();
         assert_eq!((about[0].1.state.as_str(), about[0].1.kind.as_str()), ("available", "Gateway"));
-        assert!(endpoint(&of(sdk::VpcEndpointType::Interface).build()).is_ok());
+        assert!(read(&of(sdk::VpcEndpointType::Interface).build()).is_ok());
         let capital = of(sdk::VpcEndpointType::Interface).state(sdk::State::Available).build();
-        assert_eq!(endpoint(&capital).unwrap()[0].1.state, "available");
+        assert_eq!(read(&capital).unwrap()[0].1.state, "available");
+    }
+
+    #[test]
+    fn a_service_has_a_short_name_in_its_region() {
+        let cases = [
+            ("com.amazonaws.us-east-1.s3", "s3"),
+            ("com.amazonaws.us-east-1.ecr.api", "ecr.api"),
+            ("cn.com.amazonaws.us-east-1.sts", "sts"),
+            ("com.amazonaws.s3-global.accesspoint", "s3-global.accesspoint"),
+            ("com.amazonaws.vpce.us-east-1.vpce-svc-1.s3", "vpce-svc-1.s3"),
+        ];
+        for (name, short) in cases {
+            assert_eq!(short_name(name, "us-east-1"), short);
+        }
     }
 }
