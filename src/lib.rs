@@ -7,3 +7,4 @@ pub mod controls;
 pub mod findings;
 pub mod inventory;
 pub mod report;
+mod yaml;

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
+use serde_saphyr::Error;
 
-/// Two words that differ in more than this part of their letters are no slip of the finger.
-const MAX_DISTANCE: f64 = 0.4;
+use crate::yaml;
 
 /// Why a configuration file is refused.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -66,7 +65,7 @@ pub struct Invalid {
 impl Invalid {
     pub(super) fn new(path: &Path, text: &str, error: &Error) -> Self {
         let location = error.location();
-        let (message, help) = describe(innermost(error));
+        let (message, help) = yaml::describe(error);
         let (line, column) = location.map_or((1, 1), |at| (at.line(), at.column()));
         Self {
             path: path.to_owned(),
@@ -95,75 +94,6 @@ fn span(text: &str, line: u64, column: u64, length: Option<u64>) -> Option<Sourc
     let offset = start + rest.chars().take(column).map(char::len_utf8).sum::<usize>();
     let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0).max(1);
     Some((offset, length.min(text.len().saturating_sub(offset))).into())
-}
-
-/// The error behind those that only say by which alias it was reached.
-fn innermost(mut error: &Error) -> &Error {
-    while let Error::AliasError { error: inner, .. } | Error::WithSnippet { error: inner, .. } = error {
-        error = inner;
-    }
-    error
-}
-
-/// What is wrong, in words that name no type of ours, and what to do.
-fn describe(error: &Error) -> (String, Option<String>) {
-    match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            (format!("there is no key `{field}` here"), suggestion(field, expected, "the keys are"))
-        }
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("`{variant}` is not known here"), suggestion(variant, expected, "it can be"))
-        }
-        Error::DuplicateMappingKey { key, .. } => (
-            key.as_ref().map_or_else(
-                || "this key is given twice".to_owned(),
-                |key| format!("key `{key}` is given twice"),
-            ),
-            Some("keep one of them; the other would be lost".to_owned()),
-        ),
-        Error::InvalidBooleanStrict { .. } => ("expected `true` or `false`".to_owned(), None),
-        Error::InvalidScalar { ty, .. } if ty.starts_with(['u', 'i']) => {
-            ("expected a whole number".to_owned(), None)
-        }
-        Error::Unexpected { expected, .. } => (format!("expected {}", shape(expected)), hint(expected)),
-        Error::MultipleDocuments { .. } => {
-            ("expected one document, but another begins here".to_owned(), Some("remove the `---`".to_owned()))
-        }
-        Error::Budget { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. } => (
-            "the file is too large or too deep, or its aliases make it so".to_owned(),
-            Some("write the values out instead of using aliases".to_owned()),
-        ),
-        other => (UserMessageFormatter.format_message(other).into_owned(), None),
-    }
-}
-
-/// The parser's names of shapes, in the user's words.
-fn shape(expected: &str) -> &str {
-    match expected {
-        "mapping start" => "keys with values",
-        "sequence start" => "a list",
-        "string scalar" => "a text",
-        other => other,
-    }
-}
-
-fn hint(expected: &str) -> Option<String> {
-    (expected == "sequence start")
-        .then(|| "write `[one, two]`, or one `- entry` on each line; for none, leave the key out".to_owned())
-}
-
-fn suggestion(word: &str, known: &[&'static str], introduction: &str) -> Option<String> {
-    let word = word.to_lowercase().replace('-', "_");
-    known
-        .iter()
-        .map(|known| (1.0 - strsim::normalized_damerau_levenshtein(&word, known), *known))
-        .filter(|(distance, _)| *distance <= MAX_DISTANCE)
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| format!("did you mean `{known}`?"))
-        .or_else(|| (!known.is_empty()).then(|| format!("{introduction} {}", known.join(", "))))
 }
 
 /// A value of the file may hold escapes that would act on a terminal or break a log line.

@@ -21,6 +21,7 @@ pub use error::{ConfigError, Invalid};
 pub use value::{AccountId, BadAccountId, BadRegionName, Format, ParameterValue, RegionName};
 
 use crate::controls::Severity;
+use crate::yaml;
 
 /// Name of the file that is read from the current directory when no other is given.
 pub const FILE_NAME: &str = "upright.yaml";
@@ -42,8 +43,8 @@ pub struct Config {
     /// Whether all accounts of the organization are scanned. Default: `false`, only the account of the
     /// credentials. Needs credentials of the management account or of a delegated administrator.
     pub organization: bool,
-    /// Accounts to scan besides the one of the credentials, by id. Default: none. Use it where the
-    /// organization cannot be asked, or for accounts outside it.
+    /// Accounts to scan, by id. Default: that of the credentials; with `organization`, besides its
+    /// accounts. Use it where the organization cannot be asked, or for accounts outside it.
     pub accounts: Vec<AccountId>,
     /// Which accounts of the organization are scanned; an account matches when any entry does. Default:
     /// all of them.
@@ -185,23 +186,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     // A byte order mark would shift the places of errors.
     let text = text.trim_start_matches('\u{feff}');
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            // A second document has an error of its own.
-            max_documents: 2,
-            max_nodes: 100_000,
-            max_anchors: 1_000,
-            max_aliases: 1_000,
-        },
-        // An alias may stand for a list of accounts here and there, never for a tree of aliases.
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
-        // `yes` and `012` are taken for what they look like, or refused, never for `true` and 10.
-        strict_booleans: true,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options::<Option<Config>>(text, options)
+    yaml::read::<Option<Config>>(text)
         // A file of comments, or with nothing behind `---`, sets nothing.
         .map(|config| config.unwrap_or_else(Config::default))
         .map_err(|error| ConfigError::Invalid(Box::new(Invalid::new(path, text, &error))))

@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::VerdictKind;
 use super::file::Control;
-use super::{VerdictKind, cel};
 use crate::collect::{self, Kind, Scope, schema};
 use crate::inventory::{Account, AccountState, Facet, GLOBAL, Inventory, Listing, Resource};
+use crate::yaml;
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";
@@ -90,7 +91,11 @@ impl Control {
     pub fn missing_examples(&self) -> Vec<VerdictKind> {
         let needed: &[VerdictKind] =
             if self.evidence_only { &[VerdictKind::Fail] } else { &[VerdictKind::Pass, VerdictKind::Fail] };
-        needed.iter().copied().filter(|verdict| !self.examples.iter().any(|e| e.verdict == *verdict)).collect()
+        needed
+            .iter()
+            .copied()
+            .filter(|verdict| !self.examples.iter().any(|e| e.verdict == *verdict))
+            .collect()
     }
 
     fn run_example(&self, example: &Example) -> Result<VerdictKind, String> {
@@ -159,9 +164,10 @@ impl World {
             _ => return Err(format!("`account.{}` must be {}", kind.collection, shape(kind))),
         };
         for (number, item) in items.iter().enumerate() {
-            let fields = item.as_object().cloned().ok_or_else(|| {
-                format!("`account.{}` has an element that is no object", kind.collection)
-            })?;
+            let fields = item
+                .as_object()
+                .cloned()
+                .ok_or_else(|| format!("`account.{}` has an element that is no object", kind.collection))?;
             let name = format!("{}-{number}", kind.collection);
             let resource = self.resource(kind, kind.collection, fields, &name, None)?;
             self.resources.push(resource);
@@ -198,7 +204,7 @@ impl World {
         };
         let known = schema::fields(kind.name).ok_or_else(|| format!("no resource type `{}`", kind.name))?;
         if let Some(wrong) = fields.keys().find(|field| !known.contains_key(*field)) {
-            let hint = cel::closest(wrong, known.keys().map(String::as_str));
+            let hint = yaml::closest(wrong, known.keys().map(String::as_str));
             let hint = hint.map(|best| format!("; did you mean `{best}`?")).unwrap_or_default();
             return Err(format!("unknown field `{wrong}` of `{}` in `{place}`{hint}", kind.name));
         }
@@ -220,6 +226,8 @@ fn shape(kind: &Kind) -> &'static str {
 fn from<T: serde::de::DeserializeOwned>(given: &Map<String, Value>, key: &str) -> Result<Option<T>, String> {
     given
         .get(key)
-        .map(|value| serde_json::from_value(value.clone()).map_err(|error| format!("`account.{key}`: {error}")))
+        .map(|value| {
+            serde_json::from_value(value.clone()).map_err(|error| format!("`account.{key}`: {error}"))
+        })
         .transpose()
 }

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::Severity;
 use super::cel::{Expression, Mistake};
 use super::example::Example;
 use super::source::{SourceError, offset_in_scalar, offset_of};
-use super::{Severity, cel};
 use crate::collect::schema::Type;
 use crate::collect::{self, KINDS, Kind};
+use crate::yaml;
 
 /// A control file as it is written. The keys are explained in `controls/README.md`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -139,8 +140,7 @@ impl Control {
     /// # Errors
     /// The first mistake in it, with its place.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SourceError> {
-        let file: ControlFile =
-            serde_saphyr::from_str(text).map_err(|error| SourceError::of_yaml(path, text, &error))?;
+        let file: ControlFile = yaml::read(text).map_err(|error| SourceError::of_yaml(path, text, &error))?;
         let here = Here { path, text };
         here.name(&file)?;
         let kind = here.kind(&file.resource)?;
@@ -197,8 +197,12 @@ impl Control {
     pub fn set_parameter(&mut self, name: &str, value: Value) -> Result<(), String> {
         let known = self.parameters.keys().map(String::as_str);
         let Some(parameter) = self.parameters.get(name) else {
-            let hint = cel::closest(name, known).map(|best| format!("; did you mean `{best}`?"));
-            return Err(format!("control `{}` has no parameter `{name}`{}", self.id, hint.unwrap_or_default()));
+            let hint = yaml::closest(name, known).map(|best| format!("; did you mean `{best}`?"));
+            return Err(format!(
+                "control `{}` has no parameter `{name}`{}",
+                self.id,
+                hint.unwrap_or_default()
+            ));
         };
         let (given, expected) = (type_of(&value), type_of(&parameter.value));
         let fits = match (&given, &expected) {
@@ -256,12 +260,17 @@ impl Here<'_> {
     fn kind(&self, resource: &At) -> Result<&'static Kind, SourceError> {
         let name = &resource.0.value;
         collect::kind(name).ok_or_else(|| {
-            let help = cel::closest(name, KINDS.iter().map(|kind| kind.name));
-            SourceError::at(self.path, self.text, self.start_of(resource), format!("unknown resource type `{name}`"))
-                .with_help(Some(help.map_or_else(
-                    || "`upright controls schema` lists them".to_owned(),
-                    |best| format!("did you mean `{best}`?"),
-                )))
+            let help = yaml::closest(name, KINDS.iter().map(|kind| kind.name));
+            SourceError::at(
+                self.path,
+                self.text,
+                self.start_of(resource),
+                format!("unknown resource type `{name}`"),
+            )
+            .with_help(Some(help.map_or_else(
+                || "`upright controls schema` lists them".to_owned(),
+                |best| format!("did you mean `{best}`?"),
+            )))
         })
     }
 

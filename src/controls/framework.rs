@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::source::SourceError;
+use crate::yaml;
 
 /// A framework version, as its file says.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -107,8 +108,7 @@ impl Framework {
     /// # Errors
     /// The first mistake in it.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SourceError> {
-        let framework: Self =
-            serde_saphyr::from_str(text).map_err(|error| SourceError::of_yaml(path, text, &error))?;
+        let framework: Self = yaml::read(text).map_err(|error| SourceError::of_yaml(path, text, &error))?;
         if path.file_stem().is_none_or(|stem| stem != framework.id.as_str()) {
             let message = format!("the id `{}` is not the name of the file", framework.id);
             return Err(SourceError::at(path, text, 0, message));
@@ -143,7 +143,11 @@ impl Requirement {
         if outcomes.iter().any(|o| o.evidence_only) {
             return RequirementStatus::Manual;
         }
-        if outcomes.iter().any(|o| o.passed) { RequirementStatus::Pass } else { RequirementStatus::NotApplicable }
+        if outcomes.iter().any(|o| o.passed) {
+            RequirementStatus::Pass
+        } else {
+            RequirementStatus::NotApplicable
+        }
     }
 }
 
@@ -195,7 +199,8 @@ mod tests {
 
     #[test]
     fn evidence_alone_leaves_it_to_a_person() {
-        let mut evidence = ControlOutcome { evidence_only: true, failed: false, unknown: false, passed: false };
+        let mut evidence =
+            ControlOutcome { evidence_only: true, failed: false, unknown: false, passed: false };
         assert_eq!(requirement(1, 0).status(&[evidence]), RequirementStatus::Manual);
         evidence.failed = true;
         assert_eq!(requirement(1, 0).status(&[evidence]), RequirementStatus::Fail);

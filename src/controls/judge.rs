@@ -8,7 +8,8 @@ use super::{Evidence, Verdict};
 use crate::inventory::{Inventory, Resource};
 
 /// Why a control that only proves failures has no more to say.
-const FOR_A_PERSON: &str = "nothing here fails it, and no call to AWS can prove it: a person decides, with the evidence";
+const FOR_A_PERSON: &str =
+    "nothing here fails it, and no call to AWS can prove it: a person decides, with the evidence";
 
 /// A verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +31,9 @@ impl Control {
             evidence = read;
             match value {
                 Ok(true) => {}
-                Ok(false) => return Judgement { verdict: Verdict::NotApplicable(self.why.clone()), evidence },
+                Ok(false) => {
+                    return Judgement { verdict: Verdict::NotApplicable(self.why.clone()), evidence };
+                }
                 Err(unseen) => return Judgement { verdict: Verdict::Unknown(unseen), evidence },
             }
         }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::cel;
 use super::file::Control;
 use super::framework::Framework;
 use super::source::{LoadErrors, SourceError};
 use crate::collect::{self, Wanted};
+use crate::yaml;
 
 /// The files of `controls/`, by path in the repository.
 static BUILTIN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/builtin_controls.rs"));
@@ -23,6 +23,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct ControlSet {
     controls: BTreeMap<String, Control>,
     frameworks: BTreeMap<String, Framework>,
+    /// Files of the frameworks, for pointing into them.
+    sources: BTreeMap<String, (PathBuf, String)>,
 }
 
 impl ControlSet {
@@ -40,7 +42,7 @@ impl ControlSet {
     /// # Errors
     /// Every mistake in any of the files.
     pub fn load(directories: &[PathBuf]) -> Result<Self, LoadErrors> {
-        let mut set = Self { controls: BTreeMap::new(), frameworks: BTreeMap::new() };
+        let mut set = Self::empty();
         let mut errors = Vec::new();
         for (path, text) in BUILTIN {
             set.add(Path::new(path), text, &mut errors);
@@ -57,12 +59,16 @@ impl ControlSet {
     /// # Errors
     /// Every mistake in any of the files.
     pub fn only(directories: &[PathBuf]) -> Result<Self, LoadErrors> {
-        let mut set = Self { controls: BTreeMap::new(), frameworks: BTreeMap::new() };
+        let mut set = Self::empty();
         let mut errors = Vec::new();
         for directory in directories {
             set.add_directory(directory, &mut errors);
         }
         if errors.is_empty() { Ok(set) } else { Err(LoadErrors(errors)) }
+    }
+
+    const fn empty() -> Self {
+        Self { controls: BTreeMap::new(), frameworks: BTreeMap::new(), sources: BTreeMap::new() }
     }
 
     fn add_directory(&mut self, directory: &Path, errors: &mut Vec<SourceError>) {
@@ -91,7 +97,10 @@ impl ControlSet {
         let is_framework = path.components().any(|part| part.as_os_str() == "frameworks");
         if is_framework {
             match Framework::parse(path, text) {
-                Ok(framework) => drop(self.frameworks.insert(framework.id.clone(), framework)),
+                Ok(framework) => {
+                    self.sources.insert(framework.id.clone(), (path.to_owned(), text.to_owned()));
+                    self.frameworks.insert(framework.id.clone(), framework);
+                }
                 Err(error) => errors.push(error),
             }
         } else {
@@ -105,13 +114,14 @@ impl ControlSet {
     /// A requirement must not name a control that does not exist: it would never be decided.
     fn check_references(&self, errors: &mut Vec<SourceError>) {
         for framework in self.frameworks.values() {
+            let Some((file, text)) = self.sources.get(&framework.id) else { continue };
             for requirement in &framework.requirements {
                 for id in requirement.controls.iter().filter(|id| !self.controls.contains_key(*id)) {
-                    let file = format!("{}.yaml", framework.id);
+                    let at = text.find(id.as_str()).unwrap_or(0);
                     let message = format!("requirement `{}` names unknown control `{id}`", requirement.id);
-                    let help = cel::closest(id, self.controls.keys().map(String::as_str));
+                    let help = yaml::closest(id, self.controls.keys().map(String::as_str));
                     let help = help.map(|best| format!("did you mean `{best}`?"));
-                    errors.push(SourceError::at(Path::new(&file), "", 0, message).with_help(help));
+                    errors.push(SourceError::at(file, text, at, message).with_help(help));
                 }
             }
         }
@@ -152,7 +162,12 @@ impl ControlSet {
     ///
     /// # Errors
     /// A name that is not known, with the closest one that is.
-    pub fn select(mut self, frameworks: &[String], only: &[String], disabled: &[String]) -> Result<Self, String> {
+    pub fn select(
+        mut self,
+        frameworks: &[String],
+        only: &[String],
+        disabled: &[String],
+    ) -> Result<Self, String> {
         for name in frameworks {
             known(name, "framework", self.frameworks.keys())?;
         }
@@ -212,7 +227,7 @@ fn known<'n>(name: &str, what: &str, all: impl Iterator<Item = &'n String> + Clo
     if all.clone().any(|id| id == name) {
         return Ok(());
     }
-    let hint = cel::closest(name, all.map(String::as_str));
+    let hint = yaml::closest(name, all.map(String::as_str));
     let hint = hint.map_or_else(
         || format!("; `upright controls list` shows what there is"),
         |best| format!("; did you mean `{best}`?"),

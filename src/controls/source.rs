@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
+use crate::yaml;
+
 /// A mistake in a control or framework file.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {message}", self.place())]
@@ -48,12 +50,7 @@ impl SourceError {
     #[must_use]
     pub fn of_yaml(file: &Path, text: &str, error: &serde_saphyr::Error) -> Self {
         let offset = error.location().map_or(0, |l| offset_of(text, l.line(), l.column()));
-        let whole = error.without_snippet().to_string();
-        let message = whole.lines().next().unwrap_or_default().to_owned();
-        let help = unknown_key(&whole).map(|(key, known)| {
-            super::cel::closest(key, known.iter().copied())
-                .map_or_else(|| format!("known keys are {}", known.join(", ")), |best| format!("did you mean `{best}`?"))
-        });
+        let (message, help) = yaml::describe(error);
         Self::at(file, text, offset, message).with_help(help)
     }
 
@@ -92,13 +89,6 @@ fn word_length(text: &str) -> usize {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum::<usize>().max(1)
 }
 
-/// The key and the known ones in serde's message about an unknown field.
-fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
-    let (_, rest) = message.split_once("unknown field `")?;
-    let (key, rest) = rest.split_once('`')?;
-    Some((key, rest.split('`').skip(1).step_by(2).collect()))
-}
-
 /// Byte offset of a line and column, both counted from 1.
 pub(super) fn offset_of(text: &str, line: u64, column: u64) -> usize {
     let lines = usize::try_from(line).unwrap_or(1).saturating_sub(1);
@@ -113,7 +103,11 @@ pub(super) fn offset_of(text: &str, line: u64, column: u64) -> usize {
 /// in quotes) the start of the scalar is the answer.
 pub(super) fn offset_in_scalar(file: &str, start: usize, scalar: &str, offset: usize) -> usize {
     let Some(raw) = file.get(start..) else { return start };
-    let body = if raw.starts_with(['>', '|']) { raw.find('\n').map_or(0, |end| end + 1) } else { usize::from(raw.starts_with(['"', '\''])) };
+    let body = if raw.starts_with(['>', '|']) {
+        raw.find('\n').map_or(0, |end| end + 1)
+    } else {
+        usize::from(raw.starts_with(['"', '\'']))
+    };
     let mut file_chars = raw.char_indices().filter(|(at, c)| *at >= body && !c.is_whitespace());
     let wanted = scalar.char_indices().filter(|(_, c)| !c.is_whitespace());
     for (at, c) in wanted {
@@ -127,4 +121,3 @@ pub(super) fn offset_in_scalar(file: &str, start: usize, scalar: &str, offset: u
     }
     start
 }
-

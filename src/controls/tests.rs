@@ -96,19 +96,39 @@ fn a_link_is_null_only_where_the_list_that_would_show_it_was_read() {
 #[test]
 fn mistakes_are_told_with_place_and_suggestion() {
     for (pass, message, help) in [
-        ("resource.polcy == null", "unknown field `polcy` on `aws.s3.bucket`", Some("did you mean `policy`?")),
-        ("account.bukets.all(b, true)", "unknown field `bukets` on `account`", Some("did you mean `buckets`?")),
+        (
+            "resource.polcy == null",
+            "unknown field `polcy` on `aws.s3.bucket`",
+            Some("did you mean `policy`?"),
+        ),
+        (
+            "account.bukets.all(b, true)",
+            "unknown field `bukets` on `account`",
+            Some("did you mean `buckets`?"),
+        ),
         ("params.name == 'a'", "unknown parameter `name`", Some("did you mean `names`?")),
         ("resorce.name == 'a'", "unknown name `resorce`", Some("did you mean `resource`?")),
-        ("public_statement(resource.policy) == []", "unknown function `public_statement`, or one with other arguments", Some("did you mean `public_statements`?")),
+        (
+            "public_statement(resource.policy) == []",
+            "unknown function `public_statement`, or one with other arguments",
+            Some("did you mean `public_statements`?"),
+        ),
         ("resource.name == 1", "string and int are never equal", None),
         ("resource.name == null", "string and null are never equal", None),
         ("resource.name", "the expression gives string, not a bool", None),
         ("size(resource.name)", "the expression gives int, not a bool", None),
-        ("resource.policy.Statement == []", "a policy document is read with functions such as `public_statements`", None),
+        (
+            "resource.policy.Statement == []",
+            "a policy document is read with functions such as `public_statements`",
+            None,
+        ),
         ("resource.name.matches('(')", "the pattern does not parse: error: unclosed group", None),
         ("requires_tls(resource.policy)", "`requires_tls` takes 3 arguments, not 1", None),
-        ("resource.name in params.names && !resource.name", "what `!` negates must be bool, and is string", None),
+        (
+            "resource.name in params.names && !resource.name",
+            "what `!` negates must be bool, and is string",
+            None,
+        ),
     ] {
         let error = mistake(pass);
         assert_eq!(error.message, message, "{pass}");
@@ -132,7 +152,7 @@ fn syntax_errors_and_hostile_depth_are_errors_not_crashes() {
         let deep = format!("{}true{}", open.repeat(5000), close.repeat(5000));
         let small_stack = std::thread::Builder::new().stack_size(2 << 20);
         let answer = small_stack.spawn(move || mistake(&deep).message).unwrap().join();
-        assert!(answer.unwrap().contains("is longer than") || open == "(");
+        assert!(answer.unwrap().contains("is longer than"));
     }
     let at_limit = format!("{}true{}", "(".repeat(60), ")".repeat(60));
     let too_deep = format!("{}true{}", "(".repeat(61), ")".repeat(61));
@@ -168,7 +188,10 @@ fn the_builtin_controls_load_and_their_examples_hold() {
             wrong.push(format!("{} has no example that gives {verdict}", control.id));
         }
         for outcome in control.run_examples().into_iter().filter(|o| !o.is_right()) {
-            wrong.push(format!("{}: {}: {:?}, not {}", control.id, outcome.example, outcome.got, outcome.expected));
+            wrong.push(format!(
+                "{}: {}: {:?}, not {}",
+                control.id, outcome.example, outcome.got, outcome.expected
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -28,7 +28,10 @@ pub fn judge(inventory: &Arc<Inventory>, controls: &[&Control]) -> Vec<Finding> 
             .chunks(share)
             .map(|chunk| {
                 scope.spawn(move || -> Vec<Finding> {
-                    chunk.iter().flat_map(|(account, control)| of_account(inventory, account, control)).collect()
+                    chunk
+                        .iter()
+                        .flat_map(|(account, control)| of_account(inventory, account, control))
+                        .collect()
                 })
             })
             .collect();

@@ -127,12 +127,8 @@ fn framework_row(framework: &Framework, ran: Ran<'_>, sums: &Sums<'_>) -> Framew
 }
 
 fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> RequirementRow {
-    let judged: Vec<&Account> = ran
-        .inventory
-        .accounts
-        .iter()
-        .filter(|a| !matches!(a.state, AccountState::Skipped { .. }))
-        .collect();
+    let judged: Vec<&Account> =
+        ran.inventory.accounts.iter().filter(|a| !matches!(a.state, AccountState::Skipped { .. })).collect();
     let of = |accounts: &[&Account]| {
         let outcomes = requirement.controls.iter().filter_map(|id| ran.controls.control(id)).map(|control| {
             let mut counts = Counts::zero();

@@ -6,6 +6,4 @@ mod build;
 mod document;
 
 pub use build::Ran;
-pub use document::{
-    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo,
-};
+pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo};

@@ -6,12 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cel::Program;
-use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators};
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators,
+};
 
 use super::Mistake;
 use super::library::FUNCTIONS;
 use crate::collect::schema::{self, Field, Type};
 use crate::collect::{self, KINDS, Kind};
+use crate::yaml::closest;
 
 /// What an expression may read: resource types, and fields of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,10 +36,7 @@ pub(super) fn check(
     let mut checker = Checker {
         source: program.source_info(),
         parameters,
-        scope: vec![
-            ("resource".to_owned(), Type::Resource(kind.name)),
-            ("now".to_owned(), Type::String),
-        ],
+        scope: vec![("resource".to_owned(), Type::Resource(kind.name)), ("now".to_owned(), Type::String)],
         reads: Reads(BTreeSet::from([(kind.name, None)])),
     };
     let ty = checker.type_of(program.expression())?;
@@ -82,9 +82,8 @@ impl Checker<'_> {
                 let mut of = Type::Any;
                 for element in &list.elements {
                     let ty = self.type_of(element)?;
-                    of = join(&of, &ty).ok_or_else(|| {
-                        self.mistake(element, format!("a list of {of} cannot hold {ty}"))
-                    })?;
+                    of = join(&of, &ty)
+                        .ok_or_else(|| self.mistake(element, format!("a list of {of} cannot hold {ty}")))?;
                 }
                 Ok(Type::List(Box::new(of)))
             }
@@ -101,7 +100,9 @@ impl Checker<'_> {
             return Ok(ty.clone());
         }
         match name {
-            "account" | "params" => Err(self.mistake(at, format!("`{name}` is used through its fields: `{name}.…`"))),
+            "account" | "params" => {
+                Err(self.mistake(at, format!("`{name}` is used through its fields: `{name}.…`")))
+            }
             _ => {
                 let known = self.scope.iter().map(|(n, _)| n.as_str()).chain(["account", "params"]);
                 Err(self.unknown(at, format!("unknown name `{name}`"), name, known))
@@ -112,7 +113,9 @@ impl Checker<'_> {
     fn select(&mut self, at: &IdedExpr, select: &SelectExpr) -> Checked {
         let field = select.field.as_str();
         let ty = match &select.operand.expr {
-            Expr::Ident(name) if name == "account" && !self.is_local(name) => self.account_field(at, field)?,
+            Expr::Ident(name) if name == "account" && !self.is_local(name) => {
+                self.account_field(at, field)?
+            }
             Expr::Ident(name) if name == "params" && !self.is_local(name) => {
                 let known = self.parameters;
                 known.get(field).cloned().ok_or_else(|| {
@@ -204,9 +207,10 @@ impl Checker<'_> {
             }
             (operators::NOT_STRICTLY_FALSE, [_]) => Ok(Type::Bool),
             (operators::EQUALS | operators::NOT_EQUALS, [left, right]) => self.comparable(at, left, right),
-            (operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS, [l, r]) => {
-                self.ordered(at, l, r)
-            }
+            (
+                operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS,
+                [l, r],
+            ) => self.ordered(at, l, r),
             (operators::IN, [value, container]) => self.contained(at, value, container),
             (operators::INDEX, [of, _]) => match not_null(of) {
                 Type::List(inner) | Type::Map(inner) => Ok((**inner).clone()),
@@ -214,14 +218,14 @@ impl Checker<'_> {
                 other => Err(self.mistake(at, format!("{other} has no elements"))),
             },
             (operators::ADD, [left, right]) => match (not_null(left), not_null(right)) {
-                (Type::List(_), Type::List(_)) | (Type::String, Type::String) => {
-                    join(left, right).ok_or_else(|| self.mistake(at, format!("{left} and {right} do not add")))
-                }
+                (Type::List(_), Type::List(_)) | (Type::String, Type::String) => join(left, right)
+                    .ok_or_else(|| self.mistake(at, format!("{left} and {right} do not add"))),
                 _ => self.numbers(at, left, right),
             },
-            (operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO, [left, right]) => {
-                self.numbers(at, left, right)
-            }
+            (
+                operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO,
+                [left, right],
+            ) => self.numbers(at, left, right),
             (operators::NEGATE, [of]) => self.numbers(at, of, of),
             ("size", [of]) => match not_null(of) {
                 Type::List(_) | Type::Map(_) | Type::String | Type::Any => Ok(Type::Int),
@@ -243,7 +247,12 @@ impl Checker<'_> {
             ("double", [_]) => Ok(Type::Double),
             _ => {
                 let known = FUNCTIONS.iter().map(|f| f.name).chain(STANDARD.iter().copied());
-                Err(self.unknown(at, format!("unknown function `{name}`, or one with other arguments"), name, known))
+                Err(self.unknown(
+                    at,
+                    format!("unknown function `{name}`, or one with other arguments"),
+                    name,
+                    known,
+                ))
             }
         }
     }
@@ -270,7 +279,8 @@ impl Checker<'_> {
     /// `==` between types that can never be equal is a typing error that CEL would answer with false.
     fn comparable(&self, at: &IdedExpr, left: &Type, right: &Type) -> Checked {
         let is_null = |ty: &Type| *ty == Type::Null;
-        let may_be_null = |ty: &Type| matches!(ty, Type::Nullable(_) | Type::Null | Type::Any | Type::Resource(_));
+        let may_be_null =
+            |ty: &Type| matches!(ty, Type::Nullable(_) | Type::Null | Type::Any | Type::Resource(_));
         let fine = if is_null(left) || is_null(right) {
             may_be_null(left) && may_be_null(right)
         } else {
@@ -334,7 +344,9 @@ impl Checker<'_> {
             Type::List(element) => (**element).clone(),
             Type::Map(_) => Type::String,
             Type::Any => Type::Any,
-            other => return Err(self.mistake(&of.iter_range, format!("{other} has no elements to go through"))),
+            other => {
+                return Err(self.mistake(&of.iter_range, format!("{other} has no elements to go through")));
+            }
         };
         let start = self.type_of(&of.accu_init)?;
         let depth = self.scope.len();
@@ -365,8 +377,20 @@ pub(super) const ACCOUNT_FIELDS: &[AccountField] = &[
 ];
 
 const STANDARD: &[&str] = &[
-    "size", "startsWith", "endsWith", "contains", "matches", "all", "exists", "exists_one", "map", "filter",
-    "string", "int", "double", "has",
+    "size",
+    "startsWith",
+    "endsWith",
+    "contains",
+    "matches",
+    "all",
+    "exists",
+    "exists_one",
+    "map",
+    "filter",
+    "string",
+    "int",
+    "double",
+    "has",
 ];
 
 fn literal_type(literal: &LiteralValue) -> Type {
@@ -420,14 +444,4 @@ fn fits(given: &Type, expected: &Type) -> bool {
         (Type::Int, Type::Double) => true,
         (given, expected) => given == expected,
     }
-}
-
-/// The known name that is most like a mistyped one, when any is.
-pub(in crate::controls) fn closest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
 }

@@ -86,9 +86,7 @@ pub static FUNCTIONS: &[Function] = &[
         result: || list_of(Type::String),
         doc: "What the public statements open: any of `list`, `read`, `write`, `permissions`.",
         call: |args| {
-            answer("public_access", &args, |a| {
-                Ok(domain::public_access(value(a, 0)?).map_err(wrong)?.into())
-            })
+            answer("public_access", &args, |a| Ok(domain::public_access(value(a, 0)?).map_err(wrong)?.into()))
         },
     },
     Function {
@@ -98,20 +96,30 @@ pub static FUNCTIONS: &[Function] = &[
         doc: "Whether a bucket policy refuses requests without TLS, for objects and (third argument) the bucket.",
         call: |args| {
             answer("requires_tls", &args, |a| {
-                let include_bucket = value(a, 2)?.as_bool().ok_or_else(|| wrong("the third argument is no bool"))?;
+                let include_bucket =
+                    value(a, 2)?.as_bool().ok_or_else(|| wrong("the third argument is no bool"))?;
                 Ok(domain::requires_tls(value(a, 0)?, string(a, 1)?, include_bucket).map_err(wrong)?.into())
             })
         },
     },
     Function {
         name: "open_ports",
-        arguments: || vec![list_of(Type::Any), or_null(Type::Map(Box::new(Type::Any))), Type::String, list_of(Type::Int)],
+        arguments: || {
+            vec![
+                list_of(Type::Any),
+                or_null(Type::Map(Box::new(Type::Any))),
+                Type::String,
+                list_of(Type::Int),
+            ]
+        },
         result: || list_of(Type::Int),
         doc: "Those of the ports that the rules of a security group open to the whole internet.",
         call: |args| {
             answer("open_ports", &args, |a| {
                 let ports = integers(a, 3)?;
-                Ok(domain::open_ports(value(a, 0)?, value(a, 1)?, string(a, 2)?, &ports).map_err(wrong)?.into())
+                Ok(domain::open_ports(value(a, 0)?, value(a, 1)?, string(a, 2)?, &ports)
+                    .map_err(wrong)?
+                    .into())
             })
         },
     },
@@ -171,7 +179,13 @@ pub(super) fn environment() -> Env {
         declare(env.add_overload(function.name, function.name, types, function.call));
     }
     declare(env.add_overload("size", "size_partial_list", vec![PARTIAL_LIST.to_owned()], size_of_partial));
-    declare(env.add_member_overload("size", "partial_list_size", PARTIAL_LIST.to_owned(), vec![], size_of_partial));
+    declare(env.add_member_overload(
+        "size",
+        "partial_list_size",
+        PARTIAL_LIST.to_owned(),
+        vec![],
+        size_of_partial,
+    ));
     env
 }
 
@@ -225,7 +239,9 @@ fn list<'a>(args: &'a [Cow<'_, Value>], index: usize) -> Result<&'a Vec<Value>, 
 fn integers(args: &[Cow<'_, Value>], index: usize) -> Result<Vec<i64>, ExecutionError> {
     list(args, index)?
         .iter()
-        .map(|v| v.as_i64().ok_or_else(|| wrong(format!("argument {} has an element that is no int", index + 1))))
+        .map(|v| {
+            v.as_i64().ok_or_else(|| wrong(format!("argument {} has an element that is no int", index + 1)))
+        })
         .collect()
 }
 

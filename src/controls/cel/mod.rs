@@ -14,7 +14,6 @@ use cel::{Context, Env, ExecutionError, Program};
 use serde_json::Value;
 
 pub use check::Reads;
-pub(super) use check::closest;
 pub use library::{FUNCTIONS, Function};
 
 use super::Evidence;
@@ -75,7 +74,11 @@ impl Expression {
     ///
     /// # Errors
     /// The first mistake: of syntax, an unknown field or function, or types that do not fit.
-    pub fn new(source: &str, kind: &'static Kind, parameters: &BTreeMap<String, Type>) -> Result<Self, Mistake> {
+    pub fn new(
+        source: &str,
+        kind: &'static Kind,
+        parameters: &BTreeMap<String, Type>,
+    ) -> Result<Self, Mistake> {
         if source.len() > MAX_LENGTH {
             return Err(Mistake {
                 message: format!("the expression is longer than {MAX_LENGTH} bytes"),
@@ -115,9 +118,10 @@ impl Expression {
             Unseen::without_call(&on.resource.account, &on.resource.region, cause, message)
         };
         match answer {
-            Ok(value) => value.downcast_ref::<CelBool>().map(|b| *b.inner()).ok_or_else(|| {
-                about(Cause::ControlError, "the expression did not give a bool".to_owned())
-            }),
+            Ok(value) => value
+                .downcast_ref::<CelBool>()
+                .map(|b| *b.inner())
+                .ok_or_else(|| about(Cause::ControlError, "the expression did not give a bool".to_owned())),
             Err(error) => {
                 Err(scene.unseen(&error).unwrap_or_else(|| about(Cause::ControlError, describe(&error))))
             }

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as ValIterator, Sizer};
-use cel::common::types::{CelBool, CelDouble, CelInt, CelNull, CelString, LIST_TYPE, MAP_TYPE, Type as CelType};
+use cel::common::types::{
+    CelBool, CelDouble, CelInt, CelNull, CelString, LIST_TYPE, MAP_TYPE, Type as CelType,
+};
 use cel::common::value::{CowVal, StaticVal, Val};
 use serde_json::Value;
 
@@ -243,7 +245,11 @@ impl Node {
                 // Bucket ARNs name no account: where one is not seen, its own list may be what failed.
                 let own = scene.inventory.holes(&scene.account, kind.name, kind.scope == Scope::Global);
                 let unseen = own.into_iter().next().filter(|_| owner.is_empty()).unwrap_or_else(|| {
-                    scene.without_call(region, Cause::OutOfScope, format!("`{arn}` is not among what was scanned"))
+                    scene.without_call(
+                        region,
+                        Cause::OutOfScope,
+                        format!("`{arn}` is not among what was scanned"),
+                    )
                 });
                 Err(scene.refuse(unseen))
             }
@@ -343,7 +349,10 @@ fn count(length: usize) -> CelInt {
 }
 
 fn wrong_index(of: &str) -> ExecutionError {
-    ExecutionError::UnexpectedType { got: "index of another type".to_owned(), want: format!("index of a {of}") }
+    ExecutionError::UnexpectedType {
+        got: "index of another type".to_owned(),
+        want: format!("index of a {of}"),
+    }
 }
 
 /// A list: of JSON values, or of the account's resources of one type.
@@ -373,9 +382,8 @@ impl ListView {
                 }
                 (0..length)
                     .map(|index| {
-                        node.index(index).unwrap_or_else(|error| {
-                            Box::new(UnobservedView { error }) as Box<dyn Val>
-                        })
+                        node.index(index)
+                            .unwrap_or_else(|error| Box::new(UnobservedView { error }) as Box<dyn Val>)
                     })
                     .collect()
             }
@@ -538,12 +546,7 @@ pub(super) struct ResourceView {
 
 impl ResourceView {
     pub(super) fn new(scene: &Arc<Scene>, resource: &Arc<Resource>, kind: &'static Kind) -> Self {
-        Self {
-            scene: Arc::clone(scene),
-            resource: Arc::clone(resource),
-            kind,
-            path: "resource".to_owned(),
-        }
+        Self { scene: Arc::clone(scene), resource: Arc::clone(resource), kind, path: "resource".to_owned() }
     }
 
     fn identity(&self, field: &str) -> Option<&str> {
