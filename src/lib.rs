@@ -1,5 +1,6 @@
 //! A read-only posture scanner for AWS that tells what it could not see.
 
+pub mod accounts;
 pub mod aws;
 pub mod collect;
 pub mod controls;

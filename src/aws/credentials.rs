@@ -320,7 +320,7 @@ mod tests {
         let url = sts(Arc::clone(&assumed));
         let limits = Limits { concurrency: 1, call_timeout: Duration::from_secs(10), ..Limits::new() };
         let aws = Aws::at(&url, &limits);
-        let own = Session::own(aws, "111111111111".to_owned());
+        let own = aws.own_session("111111111111");
         let role = RoleRequest {
             arn: format!("arn:aws:iam::{MEMBER}:role/r"),
             external_id: None,

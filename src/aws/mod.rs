@@ -316,6 +316,11 @@ mod tests {
     use super::*;
 
     impl Aws {
+        /// A session of the made-up credentials in an account.
+        pub(crate) fn own_session(self: &Arc<Self>, account: &str) -> Arc<Session> {
+            Session::own(Arc::clone(self), account.to_owned())
+        }
+
         /// A connection to a server of the test, with made-up credentials.
         pub(crate) fn at(url: &str, limits: &Limits) -> Arc<Self> {
             let sdk = SdkConfig::builder()
