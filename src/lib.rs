@@ -2,8 +2,10 @@
 
 pub mod accounts;
 pub mod aws;
+pub mod cli;
 pub mod collect;
 pub mod controls;
 pub mod findings;
 pub mod inventory;
 pub mod report;
+pub mod run;

@@ -1,0 +1,3 @@
+//! The command line: what was typed, what is printed, and the exit code.
+
+pub mod progress;
