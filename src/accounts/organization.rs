@@ -64,7 +64,7 @@ pub(super) struct About {
 pub(super) struct Member {
     /// Twelve digits.
     pub id: String,
-    /// Name, for people; empty when it has none.
+    /// Name, for people; the id when it has none.
     pub name: String,
     /// Whether it can be entered.
     pub lifecycle: Lifecycle,
@@ -204,11 +204,12 @@ fn member(place: &Place, account: sdk::Account) -> Result<Member, Unseen> {
             "no selector asks for it".to_owned(),
         )
     };
+    let id = account.id.ok_or_else(|| place.malformed(&LIST_ACCOUNTS, "an account has no `Id`"))?;
     Ok(Member {
         lifecycle: lifecycle(account.state.as_ref(), account.status.as_ref()),
-        id: account.id.ok_or_else(|| place.malformed(&LIST_ACCOUNTS, "an account has no `Id`"))?,
-        // For people only; a scan must not fail for want of it.
-        name: account.name.map_or_else(String::new, |name| name),
+        // The name is for people; a scan must not fail for want of it.
+        name: account.name.unwrap_or_else(|| id.clone()),
+        id,
         units: Facet::Unknown(not_asked()),
         tags: Facet::Unknown(not_asked()),
     })

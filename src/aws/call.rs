@@ -178,7 +178,9 @@ impl Place {
         let mut repeats = Repeats::none();
         let reply = loop {
             let generation = self.session().generation();
-            match self.attempt(call, send()).await {
+            // In a box, because the SDK's future is some 15 KB: collectors nest and join these, and the sum
+            // overflowed the stack of a worker thread.
+            match self.attempt(call, Box::pin(send())).await {
                 Ok(Ok(output)) => break Ok(Reply::Answer(output)),
                 Ok(Err(error)) => match self.after(call, &error, generation, &mut repeats) {
                     Next::Again => {}

@@ -47,7 +47,7 @@ impl Session {
     /// A session in `account` by a role, assumed with the credentials of `from`. Nothing is called yet.
     #[must_use]
     pub fn in_role(from: &Arc<Self>, account: &str, role: RoleRequest) -> Arc<Self> {
-        let source = Source::Role { from: from.home(), role, account: account.to_owned() };
+        let source = Source::Role { from: Box::new(from.home()), role, account: account.to_owned() };
         Self::new(Arc::clone(&from.aws), account.to_owned(), source)
     }
 
@@ -131,7 +131,7 @@ enum Source {
     /// The SDK's default chain, or the profile.
     Chain(SharedCredentialsProvider),
     /// A role in `account`, assumed by another session.
-    Role { from: Place, role: RoleRequest, account: String },
+    Role { from: Box<Place>, role: RoleRequest, account: String },
     /// The configuration has no credentials at all.
     None,
 }
@@ -331,7 +331,11 @@ mod tests {
         member.enter().await.unwrap();
         let place = member.home();
         let client = place.sts();
-        let calls = (0..4).map(|_| place.call(&GET_CALLER_IDENTITY, || client.get_caller_identity().send()));
+        let calls: Vec<_> = (0..4)
+            .map(|_| place.call(&GET_CALLER_IDENTITY, || client.get_caller_identity().send()))
+            .collect();
+        // Collectors hold many of these on the stack at once.
+        assert!(size_of_val(&calls[0]) < 4096, "{}", size_of_val(&calls[0]));
         for reply in futures::future::join_all(calls).await {
             assert!(matches!(reply, Ok(Reply::Answer(_))), "{reply:?}");
         }

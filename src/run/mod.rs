@@ -126,7 +126,7 @@ async fn collect_account(target: Target, job: Arc<Job>) -> Outcome {
             return Collected::nothing();
         }
         let ask = Ask { place: &home, wanted: &job.at_once, regions: &[], partition: &account.partition };
-        collect::global(ask, &account.name).await
+        Box::pin(collect::global(ask, &account.name)).await
     };
     let (mut collected, (in_regions, found)) =
         futures::join!(at_once, collect_in_regions(&home, &job, &account));
@@ -151,9 +151,11 @@ async fn collect_in_regions(home: &Place, job: &Job, account: &Account) -> (Coll
     };
     let places: Vec<Place> = names.iter().map(|region| home.session().region(region)).collect();
     let ask = |place| Ask { place, wanted: &job.in_regions, regions: names, partition: &account.partition };
+    // In boxes, because `join_all` moves them, and a region's future is as large as all its calls together.
+    let in_each = places.iter().map(|place| Box::pin(collect::regional(ask(place))));
     let (mut collected, regional) = futures::join!(
-        collect::global(ask(home), &account.name),
-        futures::future::join_all(places.iter().map(|place| collect::regional(ask(place)))),
+        Box::pin(collect::global(ask(home), &account.name)),
+        futures::future::join_all(in_each)
     );
     for part in regional {
         collected.extend(part);
@@ -193,5 +195,88 @@ impl Outcome {
             format!("a fault in Upright ended the scan of the account: {message}"),
         );
         Self::failed(account, unseen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::RoleSettings;
+    use crate::aws::{Limits, RoleRequest, Session};
+    use crate::collect::{account, cloudtrail};
+
+    const OWN: &str = "111111111111";
+    const MEMBER: &str = "222222222222";
+
+    fn target(id: &str, session: Arc<Session>) -> Target {
+        let account = Account {
+            id: id.to_owned(),
+            name: String::new(),
+            partition: "aws".to_owned(),
+            is_management: None,
+            organization: None,
+            units: Vec::new(),
+            tags: BTreeMap::new(),
+            regions: Vec::new(),
+            state: AccountState::Scanned,
+        };
+        Target { account, session }
+    }
+
+    /// Collects accounts and trails while nothing listens where AWS should be.
+    async fn collect_without_aws(scope: &Scope) -> Inventory {
+        let aws = Aws::at("http://127.0.0.1:9", &Limits { max_attempts: 1, ..Limits::new() });
+        let own = aws.own_session(OWN);
+        let role = RoleRequest {
+            arn: RoleSettings::standard().arn("aws", MEMBER),
+            external_id: None,
+            session_name: "upright".to_owned(),
+            duration: std::time::Duration::from_secs(3600),
+        };
+        let member = Session::in_role(&own, MEMBER, role);
+        let targets = vec![target(MEMBER, member), target(OWN, own)];
+        let discovery = Discovery { targets, left_out: Vec::new(), unseen: None };
+        let mut wanted = Wanted::nothing();
+        wanted.add(&account::ACCOUNT, None);
+        wanted.add(&cloudtrail::TRAIL, None);
+        let progress = Progress::start();
+        let inventory = collect(&aws, discovery, &wanted, scope, &progress).await;
+        let snapshot = progress.snapshot(&aws);
+        assert_eq!((snapshot.accounts, snapshot.done), (2, 2));
+        inventory
+    }
+
+    fn unseen_of<'a>(inventory: &'a Inventory, region: &str) -> &'a Unseen {
+        let trails = inventory.listings_of(OWN, "aws.cloudtrail.trail").collect::<Vec<_>>();
+        let [Listing { region: at, count: Facet::Unknown(unseen), .. }] = trails.as_slice() else {
+            panic!("{trails:?}");
+        };
+        assert_eq!(at, region);
+        unseen
+    }
+
+    #[tokio::test]
+    async fn an_account_that_cannot_be_entered_fails_and_takes_no_other_along() {
+        let inventory = collect_without_aws(&Scope::own()).await;
+        let state = &inventory.account(MEMBER).unwrap().state;
+        let AccountState::Failed { unseen } = state else { panic!("{state:?}") };
+        assert_eq!((unseen.cause.clone(), unseen.account.as_str()), (Cause::NotEntered, MEMBER));
+        assert!(inventory.listings().iter().all(|listing| listing.account == OWN));
+        assert_eq!(inventory.of_kind(OWN, "aws.account").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn without_a_list_of_regions_what_lies_in_them_is_unknown() {
+        let inventory = collect_without_aws(&Scope::own()).await;
+        assert_eq!(unseen_of(&inventory, GLOBAL).operation, "ec2:DescribeRegions");
+        assert_eq!(inventory.account(OWN).unwrap().regions, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn regions_that_were_asked_for_are_tried_all_the_same() {
+        let scope = Scope { regions: vec!["eu-west-1".to_owned()], ..Scope::own() };
+        let inventory = collect_without_aws(&scope).await;
+        assert_eq!(unseen_of(&inventory, "eu-west-1").operation, "cloudtrail:DescribeTrails");
+        assert_eq!(inventory.account(OWN).unwrap().regions, ["eu-west-1"]);
     }
 }

@@ -134,6 +134,12 @@ fn row(call: &Call, place: Where, factors: &[Factor], fills: Vec<String>) -> Pla
     }
 }
 
+impl PlanRow {
+    fn action_or_dash(&self) -> &str {
+        self.action.as_deref().unwrap_or("-")
+    }
+}
+
 impl fmt::Display for Where {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -146,12 +152,11 @@ impl fmt::Display for Where {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let action = |row: &PlanRow| row.action.clone().map_or_else(|| "-".to_owned(), |action| action);
         let widest = |of: fn(&PlanRow) -> &str, title: &str| {
             self.calls.iter().map(|row| of(row).chars().count()).chain([title.len()]).max().unwrap_or(0)
         };
         let operations = widest(|row| &row.operation, "CALL");
-        let actions = widest(|row| row.action.as_deref().unwrap_or("-"), "IAM ACTION");
+        let actions = widest(PlanRow::action_or_dash, "IAM ACTION");
         let times = widest(|row| &row.times, "TIMES");
         writeln!(
             f,
@@ -166,7 +171,7 @@ impl fmt::Display for Plan {
                 "{:7}  {:operations$}  {:actions$}  {:times$}  {fills}",
                 row.place,
                 row.operation,
-                action(row),
+                row.action_or_dash(),
                 row.times,
             )?;
         }
