@@ -1,10 +1,13 @@
 //! A read-only posture scanner for AWS that tells what it could not see.
 
+pub mod accounts;
 pub mod aws;
+pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod controls;
 pub mod findings;
 pub mod inventory;
 pub mod report;
+pub mod run;
 mod yaml;

@@ -8,8 +8,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::Place;
 use super::errors::Failure;
+use super::{ASSUME_ROLE, Place};
 use crate::inventory::{Cause, Unseen};
 
 /// One read operation of AWS, as the plan, the policy, the coverage and the tests know it.
@@ -178,7 +178,9 @@ impl Place {
         let mut repeats = Repeats::none();
         let reply = loop {
             let generation = self.session().generation();
-            match self.attempt(call, send()).await {
+            // In a box, because the SDK's future is some 15 KB: collectors nest and join these, and the sum
+            // overflowed the stack of a worker thread.
+            match self.attempt(call, Box::pin(send())).await {
                 Ok(Ok(output)) => break Ok(Reply::Answer(output)),
                 Ok(Err(error)) => match self.after(call, &error, generation, &mut repeats) {
                     Next::Again => {}
@@ -243,9 +245,11 @@ impl Place {
         }
     }
 
-    /// Waits for a permit and the rate limit, then for the answer or for the endpoint to be given up.
+    /// Waits for credentials, the rate limit and a permit, then for the answer or for the endpoint to be
+    /// given up.
     async fn attempt<T>(&self, call: &'static Call, sent: impl Future<Output = T>) -> Result<T, Unseen> {
         let aws = self.aws();
+        self.session().refresh().await?;
         if let Some(limiter) = &aws.limiter {
             let key = (self.account().to_owned(), self.endpoint_region().to_owned(), call.service);
             limiter.until_key_ready(&key).await;
@@ -263,8 +267,10 @@ impl Place {
             biased;
             message = endpoint.given_up() => Err(given_up(message)),
             answer = async {
+                // Entering an account takes no permit: calls that hold all of them may be waiting for it.
                 // INVARIANT: the semaphore is never closed, so that a missing permit cannot happen.
-                let _permit = aws.permits.acquire().await;
+                let _permit =
+                    if *call == ASSUME_ROLE { None } else { Some(aws.permits.acquire().await) };
                 IN_FLIGHT.scope(call, sent).await
             } => Ok(answer),
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use futures::future::BoxFuture;
 
 use super::call::Reply;
 use super::{ASSUME_ROLE, Aws, Place};
@@ -46,7 +47,7 @@ impl Session {
     /// A session in `account` by a role, assumed with the credentials of `from`. Nothing is called yet.
     #[must_use]
     pub fn in_role(from: &Arc<Self>, account: &str, role: RoleRequest) -> Arc<Self> {
-        let source = Source::Role { from: from.home(), role, account: account.to_owned() };
+        let source = Source::Role { from: Box::new(from.home()), role, account: account.to_owned() };
         Self::new(Arc::clone(&from.aws), account.to_owned(), source)
     }
 
@@ -97,6 +98,15 @@ impl Session {
         })
     }
 
+    /// Renews the role's credentials if they are due, before a call takes its permit and its time limit
+    /// starts: entering again may take longer than one attempt is allowed to.
+    pub(super) async fn refresh(&self) -> Result<(), Unseen> {
+        match &self.provider.source {
+            Source::Role { .. } => self.enter().await,
+            Source::Chain(_) | Source::None => Ok(()),
+        }
+    }
+
     pub(super) fn credentials(&self) -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(SharedRenewing(Arc::clone(&self.provider)))
     }
@@ -121,7 +131,7 @@ enum Source {
     /// The SDK's default chain, or the profile.
     Chain(SharedCredentialsProvider),
     /// A role in `account`, assumed by another session.
-    Role { from: Place, role: RoleRequest, account: String },
+    Role { from: Box<Place>, role: RoleRequest, account: String },
     /// The configuration has no credentials at all.
     None,
 }
@@ -179,13 +189,22 @@ impl Renewing {
         match &self.source {
             Source::Chain(chain) => chain.provide_credentials().await.map_err(Refusal::Chain),
             Source::Role { from, role, account } => {
-                assume(from, role, account).await.map_err(Refusal::Entered)
+                boxed_assume(from, role, account).await.map_err(Refusal::Entered)
             }
             Source::None => {
                 Err(Refusal::Chain(CredentialsError::not_loaded("no credentials are configured")))
             }
         }
     }
+}
+
+/// A call may renew credentials, which is a call: the box ends the recursion.
+fn boxed_assume<'a>(
+    from: &'a Place,
+    role: &'a RoleRequest,
+    account: &'a str,
+) -> BoxFuture<'a, Result<Credentials, Unseen>> {
+    Box::pin(assume(from, role, account))
 }
 
 async fn assume(from: &Place, role: &RoleRequest, account: &str) -> Result<Credentials, Unseen> {
@@ -242,5 +261,84 @@ impl ProvideCredentials for SharedRenewing {
             });
             result
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::aws::{GET_CALLER_IDENTITY, Limits};
+
+    const MEMBER: &str = "222222222222";
+
+    /// An STS whose sessions are due for renewal the moment they are given.
+    fn sts(assumed: Arc<AtomicUsize>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let assumed = Arc::clone(&assumed);
+                std::thread::spawn(move || answer(&mut stream.unwrap(), &assumed));
+            }
+        });
+        url
+    }
+
+    fn answer(stream: &mut TcpStream, assumed: &AtomicUsize) {
+        let mut request = String::new();
+        let mut buffer = [0_u8; 4096];
+        while !request.contains("Version=2011-06-15") {
+            let read = stream.read(&mut buffer).unwrap();
+            request.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        let body = if request.contains("Action=AssumeRole") {
+            assumed.fetch_add(1, Ordering::SeqCst);
+            let soon = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 60).unwrap();
+            format!(
+                "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId>\
+                 <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+                 <Expiration>{soon}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+            )
+        } else {
+            format!(
+                "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{MEMBER}</Account>\
+                 </GetCallerIdentityResult></GetCallerIdentityResponse>"
+            )
+        };
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).unwrap();
+    }
+
+    /// Renewing is a call made from within a call. It used to wait for a permit that the outer one held.
+    #[tokio::test]
+    async fn credentials_are_renewed_while_every_permit_is_taken() {
+        let assumed = Arc::new(AtomicUsize::new(0));
+        let url = sts(Arc::clone(&assumed));
+        let limits = Limits { concurrency: 1, call_timeout: Duration::from_secs(10), ..Limits::new() };
+        let aws = Aws::at(&url, &limits);
+        let own = aws.own_session("111111111111");
+        let role = RoleRequest {
+            arn: format!("arn:aws:iam::{MEMBER}:role/r"),
+            external_id: None,
+            session_name: "upright".to_owned(),
+            duration: Duration::from_secs(3600),
+        };
+        let member = Session::in_role(&own, MEMBER, role);
+        member.enter().await.unwrap();
+        let place = member.home();
+        let client = place.sts();
+        let calls: Vec<_> = (0..4)
+            .map(|_| place.call(&GET_CALLER_IDENTITY, || client.get_caller_identity().send()))
+            .collect();
+        // Collectors hold many of these on the stack at once.
+        assert!(size_of_val(&calls[0]) < 4096, "{}", size_of_val(&calls[0]));
+        for reply in futures::future::join_all(calls).await {
+            assert!(matches!(reply, Ok(Reply::Answer(_))), "{reply:?}");
+        }
+        assert!(assumed.load(Ordering::SeqCst) > 1);
     }
 }

@@ -122,7 +122,7 @@ impl Caller {
     /// ([role chaining](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining)) at one hour.
     #[must_use]
     pub fn is_assumed_role(&self) -> bool {
-        self.arn.contains(":assumed-role/")
+        self.arn.splitn(6, ':').nth(5).is_some_and(|resource| resource.starts_with("assumed-role/"))
     }
 }
 
@@ -150,14 +150,18 @@ impl Aws {
         }
         let sdk = loader.load().await;
         let home_region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
-        Ok(Arc::new(Self {
+        Ok(Self::new(sdk, home_region, limits))
+    }
+
+    fn new(sdk: SdkConfig, home_region: String, limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
             sdk,
             home_region,
             permits: Semaphore::new(limits.concurrency),
             limiter: limits.max_rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
             endpoints: Endpoints::new(),
             meters: Meters::new(),
-        }))
+        })
     }
 
     /// Asks who is calling, and opens the session of that account.
@@ -302,4 +306,50 @@ clients! {
     s3control => aws_sdk_s3control,
     sso => aws_sdk_ssoadmin,
     sts => aws_sdk_sts,
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+
+    use super::*;
+
+    impl Aws {
+        /// A session of the made-up credentials in an account.
+        pub(crate) fn own_session(self: &Arc<Self>, account: &str) -> Arc<Session> {
+            Session::own(Arc::clone(self), account.to_owned())
+        }
+
+        /// A connection to a server of the test, with made-up credentials.
+        pub(crate) fn at(url: &str, limits: &Limits) -> Arc<Self> {
+            let sdk = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .http_client(resolver::http_client())
+                .region(Region::new("eu-west-1"))
+                .endpoint_url(url)
+                .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                    "A", "s", None, None, "test",
+                )))
+                .retry_config(RetryConfig::adaptive().with_max_attempts(limits.max_attempts))
+                .timeout_config(TimeoutConfig::builder().operation_timeout(limits.call_timeout).build())
+                .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
+                    aws_smithy_async::rt::sleep::TokioSleep::new(),
+                ))
+                .build();
+            Self::new(sdk, "eu-west-1".to_owned(), limits)
+        }
+    }
+
+    #[test]
+    fn an_assumed_role_is_told_from_a_user_that_looks_like_one() {
+        let caller = |arn: &str| Caller {
+            account: "111122223333".to_owned(),
+            arn: arn.to_owned(),
+            partition: "aws".to_owned(),
+        };
+        assert!(caller("arn:aws-cn:sts::111122223333:assumed-role/Scanner/i-0abc").is_assumed_role());
+        assert!(!caller("arn:aws:iam::111122223333:user/x:assumed-role/y").is_assumed_role());
+        assert!(!caller("arn:aws:iam::111122223333:root").is_assumed_role());
+    }
 }

@@ -83,6 +83,13 @@ impl Kind {
     pub fn row(&self, field: &str) -> Option<&'static Row> {
         self.facets.iter().find(|row| row.field == field)
     }
+
+    /// Whether it must be known which regions are scanned before resources of the type can be listed.
+    /// Buckets are listed once for all regions, and lie in one each.
+    #[must_use]
+    pub fn needs_regions(&self) -> bool {
+        self.scope == Scope::Regional || self.name == s3::BUCKET.name
+    }
 }
 
 /// A struct that describes a resource type.
@@ -172,6 +179,29 @@ impl Wanted {
     /// The types, with the facets to fill.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Kind, &BTreeSet<&'static str>)> {
         self.0.iter().filter_map(|(name, fields)| Some((kind(name)?, fields)))
+    }
+
+    /// The part of it that is about some types.
+    #[must_use]
+    pub fn only(&self, of: impl Fn(&Kind) -> bool) -> Self {
+        Self(
+            self.iter()
+                .filter(|(kind, _)| of(kind))
+                .map(|(kind, fields)| (kind.name, fields.clone()))
+                .collect(),
+        )
+    }
+
+    /// Whether nothing is wanted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it must be known which regions are scanned.
+    #[must_use]
+    pub fn needs_regions(&self) -> bool {
+        self.iter().any(|(kind, _)| kind.needs_regions())
     }
 
     /// Every call that this needs, each with the facets it is for (`None`: the list).
@@ -266,8 +296,8 @@ pub struct Ask<'a> {
     pub place: &'a Place,
     /// What.
     pub wanted: &'a Wanted,
-    /// The regions of the account that are scanned; for services whose list is global and whose
-    /// resources are not.
+    /// The regions of the account that are scanned, for services whose list is global and whose resources
+    /// are not; empty where no wanted type [needs them](Kind::needs_regions).
     pub regions: &'a [String],
     /// `aws`, `aws-us-gov`, `aws-cn`, …
     pub partition: &'a str,
