@@ -1,14 +1,14 @@
 //! `upright scan`.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
 
-use super::progress::Display;
+use super::progress;
 use super::settings::{self, RunArguments, ScopeArguments};
 use super::{Done, Exit, Stopped, print, print_json};
 use crate::accounts::{Scope, discover};
@@ -17,8 +17,8 @@ use crate::config::{Config, Format};
 use crate::controls::{ControlSet, VerdictKind};
 use crate::findings::judge;
 use crate::inventory::{self, Inventory};
-use crate::report::terminal::{Options, Verbosity};
-use crate::report::{Ran, Report, html, json, terminal};
+use crate::report::terminal::{TerminalOptions, Verbosity};
+use crate::report::{Ran, Report, WriteError, html, json, terminal};
 use crate::run::{Progress, collect, plan};
 
 #[derive(Debug, Args)]
@@ -86,9 +86,9 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         tally: observed.tally,
     };
     let report = Report::of(ran, findings);
-    report.check().map_err(|wrong| Stopped::could_not_run(miette::miette!("{wrong}")))?;
     let written = write_reports(&report, &config)?;
-    print(&terminal::summary(&report, &written, options(&arguments)))?;
+    let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
+    print(&terminal::summary(&report, options(&arguments), &written))?;
     Ok(exit_code(&report, &config))
 }
 
@@ -145,12 +145,19 @@ async fn ask_aws(
     let aws = Aws::connect(&settings::source(config), &settings::limits(config))
         .await
         .map_err(|error| could_not(&error))?;
-    let progress = Arc::new(Progress::start());
-    let display = Display::start(&progress, &aws, quiet);
-    let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
-    let discovery = discover(&caller, &own, scope).await.map_err(|error| could_not(&error))?;
-    let inventory = collect(&aws, discovery, &controls.wanted(), scope, &progress).await;
-    display.finish().await;
+    let progress = Progress::start();
+    let run = async {
+        let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
+        let discovery = discover(&caller, &own, scope).await.map_err(|error| could_not(&error))?;
+        Ok(collect(&aws, discovery, &controls.wanted(), scope, &progress).await)
+    };
+    let inventory = match progress::on_stderr(quiet) {
+        None => run.await,
+        Some(mut display) => tokio::select! {
+            inventory = run => inventory,
+            never = progress::follow(&progress, &aws, display.as_mut()) => match never {},
+        },
+    }?;
     Ok(Observed { inventory, calls: aws.meters.operations(), tally: aws.meters.tally() })
 }
 
@@ -168,29 +175,36 @@ fn write_reports(report: &Report, config: &Config) -> Result<Vec<PathBuf>, Stopp
     fs::create_dir_all(&config.out).map_err(|error| file_failure(&config.out, &error))?;
     let mut written = Vec::new();
     for format in &config.formats {
-        let (name, write): (_, fn(&Report, &mut dyn Write) -> io::Result<()>) = match format {
-            Format::Json => ("report.json", |report, out| json::write(report, out)),
-            Format::Html => ("report.html", |report, out| html::write(report, out).map_err(io::Error::other)),
+        let name = match format {
+            Format::Json => "report.json",
+            Format::Html => "report.html",
         };
         let path = config.out.join(name);
-        write_whole(&path, |out| write(report, out)).map_err(|error| file_failure(&path, &error))?;
+        let write = |out: &mut BufWriter<File>| match format {
+            Format::Json => json::write(report, out),
+            Format::Html => html::write(report, out),
+        };
+        write_whole(&path, write).map_err(|error| file_failure(&path, &error))?;
         written.push(path);
     }
     Ok(written)
 }
 
-fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
     let unfinished = path.with_extension("unfinished");
     let mut out = BufWriter::new(File::create(&unfinished)?);
     write(&mut out)?;
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&unfinished, path)
+    Ok(fs::rename(&unfinished, path)?)
 }
 
-fn options(arguments: &ScanArguments) -> Options {
+fn options(arguments: &ScanArguments) -> TerminalOptions {
     let is_terminal = io::stdout().is_terminal();
     let width = terminal_width().filter(|_| is_terminal);
-    Options {
+    TerminalOptions {
         color: is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         width: width.unwrap_or(100),
         verbosity: match (arguments.quiet, arguments.verbose) {

@@ -16,6 +16,7 @@ pub mod sso;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use futures::FutureExt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
@@ -416,7 +417,7 @@ fn fields<T: Serialize>(observed: &T, kind: &Kind) -> BTreeMap<String, Facet<Val
 
 /// Collects what is wanted of an account's global services.
 pub async fn global(ask: Ask<'_>, account_name: &str) -> Collected {
-    let (iam, s3) = futures::join!(iam::collect(ask), s3::collect(ask));
+    let (iam, s3) = futures::join!(iam::collect(ask).boxed(), s3::collect(ask).boxed());
     let mut collected = account::collect(ask, account_name);
     collected.extend(iam);
     collected.extend(s3);
@@ -426,7 +427,7 @@ pub async fn global(ask: Ask<'_>, account_name: &str) -> Collected {
 /// Collects what is wanted of one region of an account.
 pub async fn regional(ask: Ask<'_>) -> Collected {
     let (ec2, cloudtrail, sso) =
-        futures::join!(ec2::collect(ask), cloudtrail::collect(ask), sso::collect(ask));
+        futures::join!(ec2::collect(ask).boxed(), cloudtrail::collect(ask).boxed(), sso::collect(ask).boxed());
     let mut collected = ec2;
     collected.extend(cloudtrail);
     collected.extend(sso);

@@ -89,6 +89,25 @@ pub enum RequirementStatus {
     NotApplicable,
 }
 
+impl RequirementStatus {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 6] =
+        [Self::Fail, Self::Unknown, Self::Pass, Self::Manual, Self::NotCovered, Self::NotApplicable];
+
+    /// The words for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+            Self::NotCovered => "not covered",
+            Self::Manual => "manual",
+            Self::Pass => "pass",
+            Self::NotApplicable => "not applicable",
+        }
+    }
+}
+
 /// What one control of a requirement said, over the places that are summed up.
 #[derive(Debug, Clone, Copy)]
 pub struct ControlOutcome {

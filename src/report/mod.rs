@@ -3,7 +3,35 @@
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
 mod build;
+mod check;
 mod document;
+mod figures;
+pub mod html;
+pub mod json;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod terminal;
+mod text;
 
 pub use build::Ran;
-pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo};
+pub use check::Inconsistent;
+pub use document::{
+    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION,
+};
+pub(crate) use text::printable;
+
+pub use crate::controls::RequirementStatus;
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Its numbers do not add up.
+    #[error("the report does not add up, which is a fault of this program: {0}")]
+    Inconsistent(#[from] Inconsistent),
+    /// Where it was written to refused.
+    #[error("the report could not be written: {0}")]
+    Io(#[from] std::io::Error),
+    /// The page's template does not fit the report.
+    #[error("the report page could not be made, which is a fault of this program: {0}")]
+    Template(#[from] tera::Error),
+}
