@@ -223,21 +223,27 @@ impl fmt::Display for Denial {
     }
 }
 
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Denied { by, .. } => return write!(f, "denied by {by}"),
+            Self::NotEntered => "account not entered",
+            Self::Throttled => "throttled",
+            Self::TimedOut => "timed out",
+            Self::Unreachable => "unreachable",
+            Self::Failed => "failed",
+            Self::Malformed => "answer not understood",
+            Self::Unsupported => "not offered",
+            Self::NotCollected => "not collected",
+            Self::OutOfScope => "outside the scan",
+            Self::ControlError => "control error",
+        })
+    }
+}
+
 impl fmt::Display for Unseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match &self.cause {
-            Cause::Denied { by, .. } => format!("denied by {by}"),
-            Cause::NotEntered => "account not entered".to_owned(),
-            Cause::Throttled => "throttled".to_owned(),
-            Cause::TimedOut => "timed out".to_owned(),
-            Cause::Unreachable => "unreachable".to_owned(),
-            Cause::Failed => "failed".to_owned(),
-            Cause::Malformed => "answer not understood".to_owned(),
-            Cause::Unsupported => "not offered".to_owned(),
-            Cause::NotCollected => "not collected".to_owned(),
-            Cause::OutOfScope => "outside the scan".to_owned(),
-            Cause::ControlError => "control error".to_owned(),
-        };
+        let what = &self.cause;
         if self.operation.is_empty() {
             write!(f, "{what}")?;
         } else {

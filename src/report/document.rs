@@ -1,6 +1,7 @@
 //! [`Report`]: the content of `report.json`, from which every other format is made.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,24 @@ impl Counts {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.pass + self.fail + self.unknown + self.not_applicable
+    }
+
+    /// These and others together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            pass: self.pass + other.pass,
+            fail: self.fail + other.fail,
+            unknown: self.unknown + other.unknown,
+            not_applicable: self.not_applicable + other.not_applicable,
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pass, fail, unknown, not_applicable } = self;
+        write!(f, "{fail} fail, {unknown} unknown, {pass} pass, {not_applicable} not applicable")
     }
 }
 
@@ -206,4 +225,23 @@ pub enum RequirementStatus {
     Pass,
     /// No control applies.
     NotApplicable,
+}
+
+impl RequirementStatus {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 6] =
+        [Self::Fail, Self::Unknown, Self::Pass, Self::Manual, Self::NotCovered, Self::NotApplicable];
+
+    /// The words for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+            Self::NotCovered => "not covered",
+            Self::Manual => "manual",
+            Self::Pass => "pass",
+            Self::NotApplicable => "not applicable",
+        }
+    }
 }

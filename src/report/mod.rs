@@ -2,8 +2,32 @@
 //!
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
+mod check;
 mod document;
+mod figures;
+pub mod html;
+pub mod json;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod terminal;
+mod text;
 
+pub use check::Inconsistent;
 pub use document::{
-    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RequirementStatus, RunInfo,
+    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RequirementStatus, RunInfo, SCHEMA_VERSION,
 };
+pub(crate) use text::printable;
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Its numbers do not add up.
+    #[error("the report does not add up, which is a fault of this program: {0}")]
+    Inconsistent(#[from] Inconsistent),
+    /// Where it was written to refused.
+    #[error("the report could not be written: {0}")]
+    Io(#[from] std::io::Error),
+    /// The page's template does not fit the report.
+    #[error("the report page could not be made, which is a fault of this program: {0}")]
+    Template(#[from] tera::Error),
+}

@@ -1,0 +1,318 @@
+//! [`Report::check`]: a report whose numbers do not add up is not written.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow, RequirementStatus};
+use crate::controls::VerdictKind;
+use crate::findings::Finding;
+use crate::inventory::AccountState;
+
+/// What does not add up in a report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Inconsistent {
+    /// Totals are not what the findings give.
+    #[error("the totals of {of} are {stated}, but its findings are {found}")]
+    Totals {
+        /// The run, a control or a requirement.
+        of: String,
+        /// What the report states.
+        stated: Counts,
+        /// What its findings add up to.
+        found: Counts,
+    },
+    /// Two findings have the same id.
+    #[error("finding `{id}` is there twice")]
+    RepeatedFinding {
+        /// The id.
+        id: String,
+    },
+    /// Two controls, accounts or requirements have the same id.
+    #[error("{what} `{id}` is there twice")]
+    Repeated {
+        /// `control`, `account`, …
+        what: &'static str,
+        /// The id.
+        id: String,
+    },
+    /// A finding is about a control or an account that the report does not list.
+    #[error("finding `{finding}` is about {what} `{id}`, which the report does not list")]
+    Stray {
+        /// Id of the finding.
+        finding: String,
+        /// `control` or `account`.
+        what: &'static str,
+        /// The id that is not listed.
+        id: String,
+    },
+    /// A finding is unknown and does not say why.
+    #[error("finding `{id}` is unknown without saying what was not observed")]
+    WithoutReason {
+        /// Id of the finding.
+        id: String,
+    },
+    /// An account was looked at, or should have been, and a control says nothing about it.
+    #[error("control `{control}` says nothing about account `{account}`")]
+    Silent {
+        /// The control.
+        control: String,
+        /// The account.
+        account: String,
+    },
+    /// The status of a requirement is not what the verdicts of its controls allow.
+    #[error("requirement `{requirement}` of `{framework}` is stated as {status:?} with {totals}")]
+    Status {
+        /// The framework.
+        framework: String,
+        /// The requirement.
+        requirement: String,
+        /// What the report states.
+        status: RequirementStatus,
+        /// The verdicts of its controls.
+        totals: Counts,
+    },
+}
+
+impl Report {
+    /// Checks that totals are the sum of the findings, and that no control is silent about an account.
+    ///
+    /// Accounts that were skipped need no findings; those that could not be entered do.
+    ///
+    /// # Errors
+    /// The first thing that does not add up.
+    pub fn check(&self) -> Result<(), Inconsistent> {
+        unique("account", self.accounts.iter().map(|account| account.id.as_str()))?;
+        unique("control", self.controls.iter().map(|control| control.id.as_str()))?;
+        let found = self.add_up()?;
+        let mut all = Counts::zero();
+        for control in &self.controls {
+            let counts = found.get(control.id.as_str()).copied().unwrap_or(Counts::zero());
+            same(|| format!("control `{}`", control.id), control.totals, counts)?;
+            all = all.plus(counts);
+        }
+        same(|| "the run".to_owned(), self.totals, all)?;
+        self.check_silence()?;
+        unique("framework", self.frameworks.iter().map(|framework| framework.id.as_str()))?;
+        let controls: HashMap<&str, &ControlRow> =
+            self.controls.iter().map(|control| (control.id.as_str(), control)).collect();
+        self.frameworks.iter().try_for_each(|framework| check_framework(framework, &controls))
+    }
+
+    /// Checks each finding by itself, and counts them by control.
+    fn add_up(&self) -> Result<HashMap<&str, Counts>, Inconsistent> {
+        let accounts: HashSet<&str> = self.accounts.iter().map(|account| account.id.as_str()).collect();
+        let mut found: HashMap<&str, Counts> =
+            self.controls.iter().map(|control| (control.id.as_str(), Counts::zero())).collect();
+        let mut ids = HashSet::with_capacity(self.findings.len());
+        for finding in &self.findings {
+            if !ids.insert(finding.id.as_str()) {
+                return Err(Inconsistent::RepeatedFinding { id: finding.id.clone() });
+            }
+            if !accounts.contains(finding.account.as_str()) {
+                return Err(stray(finding, "account", &finding.account));
+            }
+            if finding.verdict == VerdictKind::Unknown && finding.unseen.is_none() {
+                return Err(Inconsistent::WithoutReason { id: finding.id.clone() });
+            }
+            match found.get_mut(finding.control.as_str()) {
+                Some(counts) => counts.add(finding.verdict),
+                None => return Err(stray(finding, "control", &finding.control)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn check_silence(&self) -> Result<(), Inconsistent> {
+        let spoken: HashSet<(&str, &str)> =
+            self.findings.iter().map(|f| (f.account.as_str(), f.control.as_str())).collect();
+        for account in &self.accounts {
+            if matches!(account.state, AccountState::Skipped { .. }) {
+                continue;
+            }
+            for control in &self.controls {
+                if !spoken.contains(&(account.id.as_str(), control.id.as_str())) {
+                    return Err(Inconsistent::Silent {
+                        control: control.id.clone(),
+                        account: account.id.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_framework(
+    framework: &FrameworkRow,
+    controls: &HashMap<&str, &ControlRow>,
+) -> Result<(), Inconsistent> {
+    unique("requirement", framework.requirements.iter().map(|requirement| requirement.id.as_str()))?;
+    for requirement in &framework.requirements {
+        // A control that did not run this time has no findings to add.
+        let found = requirement
+            .controls
+            .iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|id| controls.get(id.as_str()))
+            .fold(Counts::zero(), |sum, control| sum.plus(control.totals));
+        let of = || format!("requirement `{}` of `{}`", requirement.id, framework.id);
+        same(of, requirement.totals, found)?;
+        if !status_fits(requirement) {
+            return Err(Inconsistent::Status {
+                framework: framework.id.clone(),
+                requirement: requirement.id.clone(),
+                status: requirement.status,
+                totals: requirement.totals,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A failure is never hidden behind another status, and nothing passes that was not observed.
+fn status_fits(requirement: &RequirementRow) -> bool {
+    let Counts { pass, fail, unknown, .. } = requirement.totals;
+    let in_an_account = requirement.accounts.values().any(|status| *status == RequirementStatus::Fail);
+    let fails = requirement.status == RequirementStatus::Fail;
+    fails == (fail > 0)
+        && fails == in_an_account
+        && match requirement.status {
+            RequirementStatus::Pass => unknown == 0 && pass > 0 && requirement.planned.is_empty(),
+            RequirementStatus::NotApplicable => unknown == 0 && pass == 0,
+            RequirementStatus::Fail
+            | RequirementStatus::Unknown
+            | RequirementStatus::NotCovered
+            | RequirementStatus::Manual => true,
+        }
+}
+
+fn unique<'a>(what: &'static str, ids: impl Iterator<Item = &'a str>) -> Result<(), Inconsistent> {
+    let mut seen = HashSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            return Err(Inconsistent::Repeated { what, id: id.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn same(of: impl Fn() -> String, stated: Counts, found: Counts) -> Result<(), Inconsistent> {
+    if stated == found { Ok(()) } else { Err(Inconsistent::Totals { of: of(), stated, found }) }
+}
+
+fn stray(finding: &Finding, what: &'static str, id: &str) -> Inconsistent {
+    Inconsistent::Stray { finding: finding.id.clone(), what, id: id.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    /// The sample report after `break_it`, checked.
+    fn broken(break_it: impl Fn(&mut Report)) -> Inconsistent {
+        let mut report = sample::report();
+        break_it(&mut report);
+        report.check().expect_err("it is broken")
+    }
+
+    fn status(report: &mut Report, id: &str, status: RequirementStatus) {
+        let requirement = report.frameworks[0].requirements.iter_mut().find(|r| r.id == id);
+        requirement.expect("the sample has it").status = status;
+    }
+
+    #[test]
+    fn the_sample_adds_up() {
+        sample::report().check().expect("consistent");
+        sample::clean().check().expect("consistent");
+    }
+
+    #[test]
+    fn totals_are_the_sum_of_the_findings() {
+        let run = broken(|r| r.totals.pass += 1);
+        assert!(matches!(&run, Inconsistent::Totals { of, .. } if of == "the run"), "{run}");
+        let control = broken(|r| r.controls[2].totals.fail -= 1);
+        assert!(
+            matches!(&control, Inconsistent::Totals { of, .. } if of.starts_with("control")),
+            "{control}"
+        );
+        let requirement = broken(|r| r.frameworks[0].requirements[1].totals.unknown += 1);
+        assert!(requirement.to_string().contains("requirement `1.5` of `cis-aws-3.0`"), "{requirement}");
+    }
+
+    #[test]
+    fn a_finding_that_vanishes_is_missed() {
+        let gone = broken(|r| {
+            r.findings.pop();
+        });
+        assert!(matches!(gone, Inconsistent::Totals { .. }), "{gone}");
+    }
+
+    #[test]
+    fn a_control_that_is_silent_about_an_account_is_named() {
+        let silent = broken(|r| {
+            let at = r.findings.iter().position(|f| f.verdict == VerdictKind::NotApplicable).expect("one");
+            let finding = r.findings.remove(at);
+            r.totals.not_applicable -= 1;
+            for control in r.controls.iter_mut().filter(|c| c.id == finding.control) {
+                control.totals.not_applicable -= 1;
+            }
+            for framework in &mut r.frameworks {
+                for requirement in &mut framework.requirements {
+                    if requirement.controls.contains(&finding.control) {
+                        requirement.totals.not_applicable -= 1;
+                    }
+                }
+            }
+        });
+        assert!(matches!(silent, Inconsistent::Silent { .. }), "{silent}");
+        let never_entered = broken(|r| {
+            let mut account = r.accounts[0].clone();
+            account.id = "999900001111".to_owned();
+            r.accounts.push(account);
+        });
+        assert!(never_entered.to_string().contains("999900001111"), "{never_entered}");
+    }
+
+    #[test]
+    fn ids_are_unique_and_lead_somewhere() {
+        let twice = broken(|r| r.findings[1].id = r.findings[0].id.clone());
+        assert!(matches!(twice, Inconsistent::RepeatedFinding { .. }), "{twice}");
+        let account = broken(|r| r.findings[3].account = "000000000000".to_owned());
+        assert!(matches!(account, Inconsistent::Stray { what: "account", .. }), "{account}");
+        let control = broken(|r| r.findings[3].control = "no-such-control".to_owned());
+        assert!(matches!(control, Inconsistent::Stray { what: "control", .. }), "{control}");
+        let listed = broken(|r| r.controls[1].id = r.controls[0].id.clone());
+        assert!(matches!(listed, Inconsistent::Repeated { what: "control", .. }), "{listed}");
+    }
+
+    #[test]
+    fn unknown_says_why() {
+        let silent = broken(|r| r.findings.iter_mut().for_each(|f| f.unseen = None));
+        assert!(matches!(silent, Inconsistent::WithoutReason { .. }), "{silent}");
+    }
+
+    #[test]
+    fn no_status_hides_a_failure_or_what_was_not_observed() {
+        // In the sample 1.5 fails and 1.10 is unknown; in the clean one 1.8 passes.
+        for (id, stated) in [
+            ("1.5", RequirementStatus::Pass),
+            ("1.5", RequirementStatus::Manual),
+            ("1.5", RequirementStatus::NotCovered),
+            ("1.10", RequirementStatus::Pass),
+            ("1.10", RequirementStatus::NotApplicable),
+            ("1.10", RequirementStatus::Fail),
+        ] {
+            let wrong = broken(|r| status(r, id, stated));
+            assert!(
+                matches!(&wrong, Inconsistent::Status { requirement, .. } if requirement == id),
+                "{id} {stated:?}: {wrong}"
+            );
+        }
+        for stated in [RequirementStatus::Fail, RequirementStatus::NotApplicable] {
+            let mut report = sample::clean();
+            status(&mut report, "1.8", stated);
+            assert!(matches!(report.check(), Err(Inconsistent::Status { .. })), "{stated:?}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What several formats count in a report: each walks the findings once.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use super::{ControlRow, Counts, FrameworkRow, Report, RequirementStatus};
+use crate::controls::{Severity, VerdictKind};
+use crate::findings::Finding;
+
+/// The findings of a report, sorted out.
+#[derive(Debug)]
+pub(super) struct Figures<'a> {
+    /// Failing findings by severity, worst first.
+    pub(super) failing: [(Severity, u64); 5],
+    findings: HashMap<&'a str, Vec<&'a Finding>>,
+    accounts: HashMap<&'a str, AccountFigures<'a>>,
+}
+
+/// The verdicts in one account, as a whole and by control.
+#[derive(Debug, Clone)]
+pub(super) struct AccountFigures<'a> {
+    pub(super) counts: Counts,
+    pub(super) controls: BTreeMap<&'a str, Counts>,
+}
+
+impl AccountFigures<'_> {
+    const fn none() -> Self {
+        Self { counts: Counts::zero(), controls: BTreeMap::new() }
+    }
+}
+
+impl<'a> Figures<'a> {
+    pub(super) fn of(report: &'a Report) -> Self {
+        let mut failing = Severity::WORST_FIRST.map(|severity| (severity, 0));
+        let mut findings: HashMap<&str, Vec<&Finding>> = HashMap::new();
+        let mut accounts: HashMap<&str, AccountFigures<'_>> = HashMap::new();
+        for finding in &report.findings {
+            findings.entry(&finding.control).or_default().push(finding);
+            let account = accounts.entry(&finding.account).or_insert_with(AccountFigures::none);
+            account.counts.add(finding.verdict);
+            account.controls.entry(&finding.control).or_insert(Counts::zero()).add(finding.verdict);
+            if finding.verdict == VerdictKind::Fail {
+                for (severity, count) in &mut failing {
+                    *count += u64::from(*severity == finding.severity);
+                }
+            }
+        }
+        Self { failing, findings, accounts }
+    }
+
+    /// The findings of a control with that verdict, in the order of the report.
+    pub(super) fn findings(
+        &self,
+        control: &str,
+        verdict: VerdictKind,
+    ) -> impl Iterator<Item = &'a Finding> + use<'a, '_> {
+        self.findings
+            .get(control)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(move |finding| finding.verdict == verdict)
+    }
+
+    /// What was found in an account.
+    pub(super) fn account(&self, id: &str) -> AccountFigures<'a> {
+        self.accounts.get(id).cloned().unwrap_or(AccountFigures::none())
+    }
+}
+
+/// The controls, those that matter most first: failing before undecided before the others, then by
+/// severity, then by how often.
+pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
+    let mut controls: Vec<&ControlRow> = report.controls.iter().collect();
+    controls.sort_by_key(|control| {
+        let Counts { pass, fail, unknown, .. } = control.totals;
+        let kind = match (fail, unknown, pass) {
+            (1.., _, _) => 0,
+            (0, 1.., _) => 1,
+            (0, 0, 1..) => 2,
+            (0, 0, 0) => 3,
+        };
+        (kind, Reverse(control.severity), Reverse(fail), Reverse(unknown), control.id.as_str())
+    });
+    controls
+}
+
+/// How many requirements came out which way, in the order of [`RequirementStatus::ALL`].
+pub(super) fn statuses(framework: &FrameworkRow) -> [(RequirementStatus, u64); 6] {
+    let mut counted = RequirementStatus::ALL.map(|status| (status, 0));
+    for requirement in &framework.requirements {
+        for (status, count) in &mut counted {
+            *count += u64::from(*status == requirement.status);
+        }
+    }
+    counted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn figures_add_up_to_the_totals() {
+        let report = sample::report();
+        let figures = Figures::of(&report);
+        assert_eq!(figures.failing.iter().map(|(_, n)| n).sum::<u64>(), report.totals.fail);
+        let over_accounts = report
+            .accounts
+            .iter()
+            .map(|account| figures.account(&account.id).counts)
+            .fold(Counts::zero(), Counts::plus);
+        assert_eq!(over_accounts, report.totals);
+        for control in &report.controls {
+            let failing = figures.findings(&control.id, VerdictKind::Fail).count();
+            assert_eq!(failing as u64, control.totals.fail, "{}", control.id);
+        }
+        for framework in &report.frameworks {
+            let requirements: u64 = statuses(framework).iter().map(|(_, n)| n).sum();
+            assert_eq!(requirements, framework.requirements.len() as u64);
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
+        let report = sample::report();
+        let order: Vec<_> = worst_first(&report);
+        let fails: Vec<_> = order.iter().map(|c| c.totals.fail > 0).collect();
+        assert!(fails.is_sorted_by(|a, b| a >= b), "{fails:?}");
+        assert_eq!(order[0].severity, Severity::Critical);
+        assert_eq!(order.len(), report.controls.len());
+    }
+}

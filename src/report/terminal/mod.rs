@@ -1,0 +1,319 @@
+//! What a scan prints when it is done: the answer for a tired person, in as many lines as it needs.
+
+mod screen;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use super::figures::{Figures, statuses, worst_first};
+use super::{ControlRow, Gap, Report, RequirementStatus, text};
+use crate::controls::VerdictKind;
+use crate::findings::Finding;
+use crate::inventory::{Account, AccountState};
+use screen::{Paint, Screen, columns, padded};
+
+/// How the summary is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct TerminalOptions {
+    /// With ANSI colours.
+    pub color: bool,
+    /// Columns of the terminal; no line is wider.
+    pub width: usize,
+    /// How much is shown.
+    pub verbosity: Verbosity,
+}
+
+/// How much the summary shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// The headline, and where the reports are.
+    Quiet,
+    /// What failed, what was not observed, accounts and frameworks.
+    Normal,
+    /// The same with every account and gap, and with many more resources.
+    Verbose,
+}
+
+/// How many failing resources of a control are named, and how many if more is asked for.
+const NAMES: usize = 3;
+const RESOURCES: usize = 50;
+
+/// How many of each are shown unless more is asked for.
+const ACCOUNTS: usize = 20;
+const GAPS: usize = 10;
+
+/// The summary of a run. `written` are the files that its reports are in.
+#[must_use]
+pub fn summary(report: &Report, options: TerminalOptions, written: &[&Path]) -> String {
+    let figures = Figures::of(report);
+    let mut summary = Summary { report, figures, options, screen: Screen::new(options.width, options.color) };
+    summary.headline();
+    if options.verbosity > Verbosity::Quiet {
+        summary.failed();
+        summary.accounts();
+        summary.frameworks();
+        summary.not_observed();
+    }
+    summary.written(written);
+    summary.screen.into_text()
+}
+
+struct Summary<'a> {
+    report: &'a Report,
+    figures: Figures<'a>,
+    options: TerminalOptions,
+    screen: Screen,
+}
+
+impl<'a> Summary<'a> {
+    /// At most so many, or all when nothing is to be left out.
+    fn most(&self, usually: usize) -> usize {
+        if self.options.verbosity == Verbosity::Verbose { usize::MAX } else { usually }
+    }
+
+    /// Says how many were left out.
+    fn left_out(&mut self, left_out: usize) {
+        if left_out > 0 {
+            let words = format!("  … and {left_out} more; --verbose shows them, and so do the reports");
+            self.screen.line([(Paint::Dim, words.as_str())]);
+        }
+    }
+
+    fn headline(&mut self) {
+        let totals = self.report.totals;
+        let numbers = [
+            (Paint::BoldRed.if_any(totals.fail), format!("{} failed", text::thousands(totals.fail))),
+            (
+                Paint::Yellow.if_any(totals.unknown),
+                format!("{} not observed", text::thousands(totals.unknown)),
+            ),
+            (Paint::Green.if_any(totals.pass), format!("{} passed", text::thousands(totals.pass))),
+            (Paint::Dim, format!("{} not applicable", text::thousands(totals.not_applicable))),
+        ];
+        let spans = numbers.iter().enumerate().flat_map(|(index, (paint, words))| {
+            [(Paint::Plain, if index == 0 { "" } else { ", " }), (*paint, words.as_str())]
+        });
+        self.screen.line(spans);
+        let severities: Vec<String> = self
+            .figures
+            .failing
+            .iter()
+            .filter(|(_, fail)| *fail > 0)
+            .map(|(severity, fail)| format!("{} {severity}", text::thousands(*fail)))
+            .collect();
+        if !severities.is_empty() {
+            self.screen.line([(Paint::Plain, format!("failed: {}", severities.join(", ")).as_str())]);
+        }
+        let run = &self.report.run;
+        let cost = format!(
+            "{}, {}, {}",
+            accounts(&self.report.accounts),
+            text::duration(run.duration_ms),
+            text::count(run.requests, "API call", "API calls")
+        );
+        self.screen.line([(Paint::Dim, cost.as_str())]);
+    }
+
+    fn failed(&mut self) {
+        let failing: Vec<&ControlRow> =
+            worst_first(self.report).into_iter().filter(|control| control.totals.fail > 0).collect();
+        if failing.is_empty() {
+            return;
+        }
+        self.screen.heading("Failed, worst first");
+        let counts: Vec<String> = failing.iter().map(|c| text::thousands(c.totals.fail)).collect();
+        let wide = counts.iter().map(|count| count.len()).max().unwrap_or(0);
+        for (control, count) in failing.into_iter().zip(&counts) {
+            self.screen.line([
+                (Paint::Plain, "  "),
+                (Paint::of(control.severity), &padded(control.severity.as_str(), 13)),
+                (Paint::Plain, &format!(" {count:>wide$}  ")),
+                (Paint::Bold, &control.id),
+                (Paint::Plain, "  "),
+                (Paint::Dim, &control.title),
+            ]);
+            self.failing_resources(control, 2 + 13 + 1 + wide + 2);
+        }
+    }
+
+    fn failing_resources(&mut self, control: &ControlRow, margin: usize) {
+        let margin = " ".repeat(margin);
+        if self.options.verbosity == Verbosity::Verbose {
+            for finding in self.figures.findings(&control.id, VerdictKind::Fail).take(RESOURCES) {
+                let place = format!(" in {} {}", finding.account, finding.region);
+                let label = label(finding, &self.report.accounts);
+                self.screen.line([(Paint::Plain, &*margin), (Paint::Plain, label), (Paint::Dim, &place)]);
+            }
+            let more = control.totals.fail.saturating_sub(RESOURCES as u64);
+            if more > 0 {
+                let words = format!("… and {} more; the reports have them all", text::thousands(more));
+                self.screen.line([(Paint::Plain, &*margin), (Paint::Dim, &words)]);
+            }
+            return;
+        }
+        let names: Vec<&str> = self
+            .figures
+            .findings(&control.id, VerdictKind::Fail)
+            .take(NAMES)
+            .map(|finding| label(finding, &self.report.accounts))
+            .collect();
+        let more = control.totals.fail.saturating_sub(names.len() as u64);
+        let more = if more == 0 { String::new() } else { format!(" and {} more", text::thousands(more)) };
+        // The names give way to the number of those that are not named.
+        let room = self.screen.width().saturating_sub(margin.len() + columns(&more));
+        let names = padded(&names.join(", "), room);
+        self.screen.line([(Paint::Plain, &*margin), (Paint::Plain, names.trim_end()), (Paint::Dim, &more)]);
+    }
+
+    fn accounts(&mut self) {
+        let mut accounts: Vec<(&Account, _)> = self
+            .report
+            .accounts
+            .iter()
+            .map(|account| (account, self.figures.account(&account.id).counts))
+            .collect();
+        accounts.sort_by_key(|(account, counts)| {
+            (std::cmp::Reverse((counts.fail, counts.unknown)), account.id.as_str())
+        });
+        let longest = accounts.iter().map(|(account, _)| columns(&super::printable(&account.name))).max();
+        let name_width = longest.unwrap_or(0).min(self.screen.width().saturating_sub(53)).max(8);
+        self.screen.heading(&format!("{}   fail  unknown    pass", padded("Accounts", 16 + name_width)));
+        let most = self.most(ACCOUNTS);
+        for (account, counts) in accounts.iter().take(most) {
+            let id = format!("  {}  {}  ", account.id, padded(&account.name, name_width));
+            let mut spans = vec![(Paint::Plain, id)];
+            if let AccountState::Skipped { reason } = &account.state {
+                spans.push((Paint::Dim, format!("skipped: {reason}")));
+            } else {
+                spans.push((Paint::Red.if_any(counts.fail), format!("{:>6}", text::thousands(counts.fail))));
+                let unknown = format!("{:>9}", text::thousands(counts.unknown));
+                spans.push((Paint::Yellow.if_any(counts.unknown), unknown));
+                spans
+                    .push((Paint::Green.if_any(counts.pass), format!("{:>8}", text::thousands(counts.pass))));
+            }
+            if matches!(account.state, AccountState::Failed { .. }) {
+                spans.push((Paint::Yellow, "  not entered".to_owned()));
+            }
+            self.screen.line(spans.iter().map(|(paint, words)| (*paint, words.as_str())));
+        }
+        self.left_out(accounts.len().saturating_sub(most));
+    }
+
+    fn frameworks(&mut self) {
+        if self.report.frameworks.is_empty() {
+            return;
+        }
+        let of: Vec<_> = self.report.frameworks.iter().map(|f| (f.title.as_str(), statuses(f))).collect();
+        let shown: Vec<RequirementStatus> = RequirementStatus::ALL
+            .into_iter()
+            .filter(|status| {
+                *status != RequirementStatus::NotApplicable
+                    || of.iter().any(|(_, counts)| counts.iter().any(|(s, n)| s == status && *n > 0))
+            })
+            .collect();
+        let numbers: usize = shown.iter().map(|status| status.words().len() + 2).sum();
+        let longest = of.iter().map(|(title, _)| columns(&super::printable(title))).max().unwrap_or(0);
+        let title_width = longest.min(self.screen.width().saturating_sub(numbers + 2)).max(10);
+        let header: String = shown.iter().map(|status| format!("  {}", status.words())).collect();
+        self.screen.heading(&format!("{}{header}", padded("Frameworks", title_width + 2)));
+        for (title, counts) in of {
+            let mut spans = vec![(Paint::Plain, format!("  {}", padded(title, title_width)))];
+            for (status, count) in counts.into_iter().filter(|(status, _)| shown.contains(status)) {
+                let wide = status.words().len() + 2;
+                spans.push((paint(status).if_any(count), format!("{count:>wide$}")));
+            }
+            self.screen.line(spans.iter().map(|(paint, words)| (*paint, words.as_str())));
+        }
+    }
+
+    fn not_observed(&mut self) {
+        let gaps = &self.report.gaps;
+        if gaps.is_empty() {
+            return;
+        }
+        self.screen.heading("NOT OBSERVED");
+        let most = self.most(GAPS);
+        for gap in gaps.iter().take(most) {
+            self.gap(gap);
+        }
+        self.left_out(gaps.len().saturating_sub(most));
+    }
+
+    fn gap(&mut self, gap: &'a Gap) {
+        let unseen = &gap.unseen;
+        let asked = match unseen.operation.as_str() {
+            "" => "what no call answers",
+            operation => operation,
+        };
+        let place = format!(" in {} {}: ", unseen.account, unseen.region);
+        let error = match unseen.code.as_str() {
+            "" => unseen.cause.to_string(),
+            code => code.to_owned(),
+        };
+        let leaves = format!(" ({})", text::count(gap.findings, "finding", "findings"));
+        self.screen.line([
+            (Paint::Plain, "  "),
+            (Paint::Yellow, asked),
+            (Paint::Plain, &place),
+            (Paint::Plain, &error),
+            (Paint::Dim, &leaves),
+        ]);
+        if self.options.verbosity == Verbosity::Verbose {
+            self.screen.paragraph("  → ", &gap.remedy);
+        } else {
+            self.screen.line([(Paint::Plain, "  → "), (Paint::Plain, gap.remedy.as_str())]);
+        }
+    }
+
+    fn written(&mut self, written: &[&Path]) {
+        if written.is_empty() {
+            return;
+        }
+        self.screen.heading("Reports");
+        for path in written {
+            self.screen.line([(Paint::Plain, "  "), (Paint::Plain, &path.display().to_string())]);
+        }
+    }
+}
+
+/// `3 accounts (1 not entered, 1 skipped)`.
+fn accounts(accounts: &[Account]) -> String {
+    let (mut scanned, mut failed, mut skipped) = (0, 0, 0);
+    for account in accounts {
+        match account.state {
+            AccountState::Scanned => scanned += 1,
+            AccountState::Failed { .. } => failed += 1,
+            AccountState::Skipped { .. } => skipped += 1,
+        }
+    }
+    let others: Vec<String> = [(failed, "not entered"), (skipped, "skipped")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{} {what}", text::thousands(n)))
+        .collect();
+    let accounts = text::count(scanned, "account", "accounts");
+    if others.is_empty() { accounts } else { format!("{accounts} ({})", others.join(", ")) }
+}
+
+/// What people call the resource; for a verdict on a whole place, the account.
+fn label<'a>(finding: &'a Finding, accounts: &'a [Account]) -> &'a str {
+    let named = [&finding.resource_name, &finding.resource_arn];
+    let account = accounts.iter().find(|account| account.id == finding.account).map(|account| &account.name);
+    named
+        .into_iter()
+        .chain(account)
+        .find(|name| !name.is_empty())
+        .map_or(finding.account.as_str(), String::as_str)
+}
+
+const fn paint(status: RequirementStatus) -> Paint {
+    match status {
+        RequirementStatus::Fail => Paint::Red,
+        RequirementStatus::Unknown => Paint::Yellow,
+        RequirementStatus::Pass => Paint::Green,
+        RequirementStatus::Manual | RequirementStatus::NotCovered | RequirementStatus::NotApplicable => {
+            Paint::Plain
+        }
+    }
+}
