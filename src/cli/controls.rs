@@ -123,9 +123,8 @@ fn list(arguments: &ListArguments) -> Done {
 
 fn show(id: &str, directories: &[PathBuf]) -> Done {
     let set = ControlSet::load(directories).map_err(Stopped::usage)?;
-    let set = set
-        .select(&[], &[id.to_owned()], &[])
-        .map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    let set =
+        set.select(&[], &[id.to_owned()], &[]).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
     let Some(control) = set.control(id) else {
         return Err(Stopped::usage(miette::miette!("unknown control `{id}`")));
     };
@@ -135,7 +134,8 @@ fn show(id: &str, directories: &[PathBuf]) -> Done {
 }
 
 fn describe(text: &mut String, set: &ControlSet, control: &Control) {
-    let indent = |block: &str| block.trim_end().lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let indent =
+        |block: &str| block.trim_end().lines().map(|line| format!("    {line}\n")).collect::<String>();
     let _ = writeln!(text, "{}\n{}\n", control.id, control.title);
     let _ = writeln!(text, "severity   {}", control.severity);
     let _ = writeln!(text, "resource   {}", control.kind.name);
@@ -205,7 +205,10 @@ fn print_schema(json: bool, only: Option<&str>) -> Done {
         && collect::kind(name).is_none()
     {
         let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        return Err(Stopped::usage(miette::miette!("unknown resource type `{name}`; there are {}", known.join(", "))));
+        return Err(Stopped::usage(miette::miette!(
+            "unknown resource type `{name}`; there are {}",
+            known.join(", ")
+        )));
     }
     let kinds = KINDS.iter().filter(|kind| only.is_none_or(|name| kind.name == name));
     if json {
@@ -228,7 +231,14 @@ fn print_schema(json: bool, only: Option<&str>) -> Done {
         text.push_str("functions\n");
         for function in FUNCTIONS {
             let arguments: Vec<String> = (function.arguments)().iter().map(ToString::to_string).collect();
-            let _ = writeln!(text, "  {}({}) -> {}\n      {}", function.name, arguments.join(", "), (function.result)(), function.doc);
+            let _ = writeln!(
+                text,
+                "  {}({}) -> {}\n      {}",
+                function.name,
+                arguments.join(", "),
+                (function.result)(),
+                function.doc
+            );
         }
     }
     print(&text)
@@ -256,9 +266,13 @@ fn new(id: &str, resource: &str, out: &std::path::Path) -> Done {
     let Some(kind) = collect::kind(resource) else {
         let known: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let known: Vec<&str> = known.into_iter().collect();
-        return Err(Stopped::usage(miette::miette!("unknown resource type `{resource}`; there are {}", known.join(", "))));
+        return Err(Stopped::usage(miette::miette!(
+            "unknown resource type `{resource}`; there are {}",
+            known.join(", ")
+        )));
     };
-    let fields: Vec<&str> = schema::fields(kind.name).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let fields: Vec<&str> =
+        schema::fields(kind.name).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     let text = include_str!("new_control.yaml")
         .replace("{{id}}", id)
         .replace("{{resource}}", kind.name)

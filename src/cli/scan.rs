@@ -163,7 +163,8 @@ async fn ask_aws(
 
 fn file_failure(path: &Path, error: &dyn std::fmt::Display) -> Stopped {
     let text = error.to_string();
-    let text = if text.contains(&*path.to_string_lossy()) { text } else { format!("`{}`: {text}", path.display()) };
+    let text =
+        if text.contains(&*path.to_string_lossy()) { text } else { format!("`{}`: {text}", path.display()) };
     Stopped::usage(miette::miette!("{text}"))
 }
 

@@ -426,8 +426,11 @@ pub async fn global(ask: Ask<'_>, account_name: &str) -> Collected {
 
 /// Collects what is wanted of one region of an account.
 pub async fn regional(ask: Ask<'_>) -> Collected {
-    let (ec2, cloudtrail, sso) =
-        futures::join!(ec2::collect(ask).boxed(), cloudtrail::collect(ask).boxed(), sso::collect(ask).boxed());
+    let (ec2, cloudtrail, sso) = futures::join!(
+        ec2::collect(ask).boxed(),
+        cloudtrail::collect(ask).boxed(),
+        sso::collect(ask).boxed()
+    );
     let mut collected = ec2;
     collected.extend(cloudtrail);
     collected.extend(sso);

@@ -133,7 +133,7 @@ fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> 
         let outcomes = requirement.controls.iter().filter_map(|id| ran.controls.control(id)).map(|control| {
             let mut counts = Counts::zero();
             for account in accounts {
-                counts.merge(sums.get(&control.id, &account.id));
+                counts = counts.plus(sums.get(&control.id, &account.id));
             }
             ControlOutcome {
                 evidence_only: control.evidence_only,
@@ -147,7 +147,7 @@ fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> 
     let mut totals = Counts::zero();
     for account in &judged {
         for control in &requirement.controls {
-            totals.merge(sums.get(control, &account.id));
+            totals = totals.plus(sums.get(control, &account.id));
         }
     }
     RequirementRow {

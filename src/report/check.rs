@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow, RequirementStatus};
+use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow};
+use crate::controls::RequirementStatus;
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::inventory::AccountState;

@@ -96,14 +96,6 @@ impl Counts {
         }
     }
 
-    /// Adds another count.
-    pub const fn merge(&mut self, other: Self) {
-        self.pass += other.pass;
-        self.fail += other.fail;
-        self.unknown += other.unknown;
-        self.not_applicable += other.not_applicable;
-    }
-
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u64 {

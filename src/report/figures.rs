@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::{ControlRow, Counts, FrameworkRow, Report, RequirementStatus};
+use super::{ControlRow, Counts, FrameworkRow, Report};
+use crate::controls::RequirementStatus;
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::Finding;
 

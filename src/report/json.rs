@@ -1,6 +1,6 @@
 //! `report.json`: the [`Report`] itself, its schema, and reading it back.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use schemars::generate::SchemaSettings;
@@ -61,7 +61,8 @@ pub enum ReadError {
 /// When the report does not add up, or `out` refuses.
 pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     report.check()?;
-    serde_json::to_writer_pretty(&mut *out, report).map_err(std::io::Error::from)?;
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    serde_json::to_writer_pretty(&mut out, report).map_err(std::io::Error::from)?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
 }

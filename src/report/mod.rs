@@ -15,12 +15,8 @@ mod text;
 
 pub use build::Ran;
 pub use check::Inconsistent;
-pub use document::{
-    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION,
-};
+pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
 pub(crate) use text::printable;
-
-pub use crate::controls::RequirementStatus;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]

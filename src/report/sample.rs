@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RequirementStatus, RunInfo, SCHEMA_VERSION,
-};
+use super::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
 use crate::aws::OperationCount;
+use crate::controls::RequirementStatus;
 use crate::controls::{Evidence, Severity, VerdictKind};
 use crate::findings::{Finding, Identity};
 use crate::inventory::{Account, AccountState, Cause, Coverage, CoverageError, CoverageState, Unseen};
@@ -414,7 +413,7 @@ fn finding((control, account, region, name, verdict, evidence): Told<'_>) -> Fin
         verdict,
         reason: match verdict {
             Pass => "What is wanted was seen to hold.".to_owned(),
-            Fail => format!("It was seen not to hold for {name}."),
+            Fail => "It was seen not to hold.".to_owned(),
             Unknown => "It depends on something that was not observed.".to_owned(),
             NotApplicable => "There is nothing of this kind in the account.".to_owned(),
         },

@@ -329,7 +329,7 @@ async fn locate(ask: Ask<'_>, home: &Client, bucket: sdk::Bucket) -> Result<Opti
 
 async fn read_buckets(ask: Ask<'_>, buckets: Vec<Located>) -> Vec<Resource> {
     let mut resources = Vec::new();
-    let mut reading = stream::iter(&buckets).map(|bucket| read_bucket(ask, bucket)).buffered(BUCKETS_AT_ONCE);
+    let mut reading = stream::iter(buckets).map(|bucket| read_bucket(ask, bucket)).buffered(BUCKETS_AT_ONCE);
     while let Some(read) = reading.next().await {
         // The only error is that the bucket is gone.
         if let Ok(resource) = read {
@@ -339,7 +339,7 @@ async fn read_buckets(ask: Ask<'_>, buckets: Vec<Located>) -> Vec<Resource> {
     resources
 }
 
-async fn read_bucket(ask: Ask<'_>, bucket: &Located) -> Result<Resource, Gone> {
+async fn read_bucket(ask: Ask<'_>, bucket: Located) -> Result<Resource, Gone> {
     let name = bucket.name.as_str();
     let place = bucket
         .region

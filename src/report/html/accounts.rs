@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::Link;
+use super::{Link, Piece, pieces};
 use crate::inventory::{Account, AccountState, Coverage, CoverageState};
 use crate::report::figures::Figures;
 use crate::report::{ControlRow, Counts, Report};
@@ -30,7 +30,7 @@ struct Line<'a> {
     class: &'static str,
     /// Why it was skipped or could not be entered.
     why: String,
-    regions: u64,
+    is_scanned: bool,
     counts: Counts,
     #[serde(skip)]
     account: Option<&'a Account>,
@@ -45,7 +45,7 @@ pub(super) struct Section<'a> {
     line: Line<'a>,
     facts: Vec<Fact>,
     absent: String,
-    remedy: String,
+    remedy: Vec<Piece>,
     controls: Vec<InControl<'a>>,
     coverage: Vec<Called<'a>>,
     calls: u64,
@@ -126,8 +126,8 @@ impl<'a> Accounts<'a> {
             facts: line.account.map_or(Vec::new(), facts),
             absent: self.absent.get(id).map_or(String::new(), |regions| regions.join(", ")),
             remedy: match line.account.map(|account| &account.state) {
-                Some(AccountState::Failed { unseen }) => unseen.remedy(),
-                _ => String::new(),
+                Some(AccountState::Failed { unseen }) => pieces(&unseen.remedy()),
+                _ => Vec::new(),
             },
             controls: controls
                 .into_iter()
@@ -160,7 +160,7 @@ impl<'a> Line<'a> {
             state,
             class,
             why,
-            regions: account.regions.len() as u64,
+            is_scanned: account.state == AccountState::Scanned,
             counts: found.counts,
             account: Some(account),
             controls: found.controls,
@@ -175,7 +175,7 @@ impl<'a> Line<'a> {
             state: "not scanned",
             class: "manual",
             why: "Only asked for what the scan of the other accounts needs.".to_owned(),
-            regions: 0,
+            is_scanned: false,
             counts: Counts::zero(),
             account: None,
             controls: BTreeMap::new(),

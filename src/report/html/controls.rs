@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::Link;
+use super::{Link, Piece, pieces};
 use crate::controls::{Evidence, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::GLOBAL;
@@ -54,7 +54,7 @@ struct Row<'a> {
     evidence: Vec<Read>,
     /// What was not observed; empty unless the verdict is unknown.
     unseen: String,
-    remedy: String,
+    remedy: Vec<Piece>,
 }
 
 /// A value that the control read.
@@ -120,7 +120,7 @@ impl<'a> Row<'a> {
             tags: finding.tags.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             evidence: finding.evidence.iter().map(Read::of).collect(),
             unseen: unseen.map_or(String::new(), ToString::to_string),
-            remedy: unseen.map_or(String::new(), |unseen| unseen.remedy()),
+            remedy: unseen.map_or(Vec::new(), |unseen| pieces(&unseen.remedy())),
         }
     }
 }
@@ -132,9 +132,9 @@ fn resource(finding: &Finding) -> String {
     } else if !finding.resource_arn.is_empty() {
         finding.resource_arn.clone()
     } else if finding.region == GLOBAL {
-        format!("account {}", finding.account)
+        "Whole account".to_owned()
     } else {
-        format!("region {}", finding.region)
+        format!("Region {}", finding.region)
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use super::{Link, requirement_anchor};
+use crate::controls::RequirementStatus;
 use crate::report::figures::statuses;
-use crate::report::{Counts, FrameworkRow, Report, RequirementRow, RequirementStatus};
+use crate::report::{Counts, FrameworkRow, Report, RequirementRow};
 
 #[derive(Serialize)]
 pub(super) struct Framework<'a> {
@@ -99,7 +100,8 @@ impl<'a> Requirement<'a> {
             controls: run.into_iter().map(|id| Link::to_control(id)).collect(),
             not_run: join(&not_run),
             planned: row.planned.join(", "),
-            accounts: in_accounts(&row.accounts),
+            // Without a control it is the same everywhere.
+            accounts: if row.controls.is_empty() { Vec::new() } else { in_accounts(&row.accounts) },
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The page has no script, loads nothing, and its Content-Security-Policy allows only its own style. It is
 //! made of the templates in `templates/report/`, one for each part, so that no more than one control's
-//! findings are held twice in memory. Text from AWS reaches the page through [`escape`] only.
+//! findings are held twice in memory. Text from AWS reaches the page through `escape` only.
 
 mod accounts;
 mod calls;
@@ -112,6 +112,23 @@ fn replacement(c: char) -> Option<Cow<'static, str>> {
         hidden if text::is_hidden(hidden) => hidden.escape_default().to_string().into(),
         _ => return None,
     })
+}
+
+/// A part of a sentence, or a command, setting or name in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Piece {
+    text: String,
+    is_code: bool,
+}
+
+/// Takes a sentence apart at its backticks.
+fn pieces(sentence: &str) -> Vec<Piece> {
+    sentence
+        .split('`')
+        .enumerate()
+        .map(|(index, text)| Piece { text: text.to_owned(), is_code: index % 2 == 1 })
+        .filter(|piece| !piece.text.is_empty())
+        .collect()
 }
 
 /// The policy that forbids the page everything but its own style.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::frameworks::Framework;
-use super::{Link, content_security_policy};
+use super::{Link, Piece, content_security_policy, pieces};
 use crate::inventory::{Account, AccountState, Cause};
 use crate::report::figures::Figures;
 use crate::report::{ControlRow, Counts, Gap, Report, RunInfo, text};
@@ -27,6 +27,7 @@ pub(super) struct Start<'a> {
     totals: Counts,
     total: u64,
     bar: Vec<Segment>,
+    bar_width: u64,
     severities: Vec<SeverityLine>,
     worst: Vec<ControlLine<'a>>,
     gaps: Vec<GapView<'a>>,
@@ -78,13 +79,14 @@ struct GapView<'a> {
     message: &'a str,
     findings: u64,
     controls: Vec<Link>,
-    remedy: &'a str,
+    remedy: Vec<Piece>,
     statement: String,
 }
 
 impl<'a> Start<'a> {
     pub(super) fn of(report: &'a Report, figures: &Figures<'_>, controls: &[&'a ControlRow]) -> Self {
         let run = &report.run;
+        let bar = bar(report.totals);
         let most = figures.failing.iter().map(|(_, fail)| *fail).max().unwrap_or(0);
         Self {
             policy: content_security_policy(),
@@ -99,7 +101,8 @@ impl<'a> Start<'a> {
             took: text::duration(run.duration_ms),
             totals: report.totals,
             total: report.totals.total(),
-            bar: bar(report.totals),
+            bar_width: bar.iter().map(|segment| segment.width).sum(),
+            bar,
             severities: figures
                 .failing
                 .iter()
@@ -162,7 +165,7 @@ impl<'a> GapView<'a> {
             message: &unseen.message,
             findings: gap.findings,
             controls: gap.controls.iter().map(|id| Link::to_control(id)).collect(),
-            remedy: &gap.remedy,
+            remedy: pieces(&gap.remedy),
             statement: gap.statement.as_ref().map_or(String::new(), |s| format!("{s:#}")),
         }
     }

@@ -7,7 +7,8 @@ mod tests;
 use std::path::Path;
 
 use super::figures::{Figures, statuses, worst_first};
-use super::{ControlRow, Gap, Report, RequirementStatus, text};
+use super::{ControlRow, Gap, Report, text};
+use crate::controls::RequirementStatus;
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::inventory::{Account, AccountState};
