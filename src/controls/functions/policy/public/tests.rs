@@ -47,7 +47,7 @@ fn known_callers_bind_a_statement() {
     for (operator, key, value) in [
         ("StringEquals", "AWS:principalOrgId", json!("o-a1b2c3d4e5")),
         ("StringEqualsIgnoreCase", "aws:PrincipalAccount", json!(["111122223333", "444455556666"])),
-        ("stringequals", "aws:SourceAccount", json!(111122223333_i64)),
+        ("stringequals", "aws:SourceAccount", json!(111_122_223_333_i64)),
         ("StringLike", "aws:SourceVpce", json!("vpce-0123456789abcdef0")),
         ("StringEquals", "AWS:SourceOwner", json!("111122223333")),
         ("StringEquals", "kms:CallerAccount", json!("111122223333")),
