@@ -1,6 +1,7 @@
 //! The functions against the examples of the control files, without the expressions around them.
 
-use serde_json::Value;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -64,5 +65,76 @@ fn event_selectors() {
         agree(&format!("cloudtrail/cloudtrail-s3-{kind}-events"), |example| {
             recording(example, &|selectors| records_s3_data_events(selectors, kind).unwrap())
         });
+    }
+}
+
+/// JSON in which the words of rules, entries and selectors occur in the wrong places.
+fn anything() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "protocol",
+        "tcp",
+        "-1",
+        "from_port",
+        "to_port",
+        "ipv4",
+        "ipv6",
+        "prefix_lists",
+        "pl-1",
+        "0.0.0.0/0",
+        "::/0",
+        "number",
+        "egress",
+        "action",
+        "allow",
+        "deny",
+        "classic",
+        "advanced",
+        "read_write_type",
+        "All",
+        "fields",
+        "field",
+        "equals",
+        "eventCategory",
+        "Management",
+        "values",
+        "type",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::hash_map(word.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    /// Whether it is a mistake or not: they say something.
+    #[test]
+    fn no_input_makes_them_panic(one in anything(), other in anything(), text in any::<String>(), port in any::<i64>()) {
+        let rule = json!([{ "protocol": one, "from_port": 1, "to_port": other, "ipv4": other, "prefix_lists": one }]);
+        let entry = json!([{ "number": port, "egress": false, "action": "allow", "protocol": "-1", "ipv4": one }]);
+        for family in ["ipv4", "ipv6", &text] {
+            for value in [&one, &rule, &entry] {
+                let _ = open_ports(value, &other, family, &[22, port]);
+                let _ = nacl_open_ports(value, family, &[22, port]);
+            }
+        }
+        let selectors = json!({ "classic": one, "advanced": other });
+        for value in [&one, &selectors, &json!({ "classic": [], "advanced": [{ "fields": one }] })] {
+            let _ = records_management_events(value);
+            let _ = records_s3_data_events(value, "read");
+        }
+        let _ = cidr_covers(&text, "10.0.0.0/8");
+        let _ = days_between(&text, "2026-01-01T00:00:00Z");
+        let _ = newest(&[None, Some(&text)]);
     }
 }

@@ -176,7 +176,7 @@ fn the_first_entry_that_fits_decides() {
     assert_eq!(open_in_acl(&[deny(90), allow(100)]), [0; 0]);
     let everything =
         json!({ "number": 100, "egress": false, "action": "allow", "protocol": "-1", "ipv4": "0.0.0.0/0" });
-    assert_eq!(open_in_acl(&[everything.clone()]), [22, 3389]);
+    assert_eq!(open_in_acl(std::slice::from_ref(&everything)), [22, 3389]);
     // UDP is still open behind a Deny of TCP.
     assert_eq!(open_in_acl(&[deny(90), everything]), [22, 3389]);
 }

@@ -45,7 +45,7 @@ fn what_is_no_policy_is_a_mistake() {
         with("Resource", json!(["*", null])),
         with("Principal", json!("111122223333")),
         with("Principal", json!(["*"])),
-        with("Principal", json!({ "AWS": 111122223333_i64 })),
+        with("Principal", json!({ "AWS": 111_122_223_333_i64 })),
         with("Principal", json!({ "AWS": null })),
         with("Principal", Value::Null),
         with("Condition", Value::Null),
@@ -95,14 +95,14 @@ fn documents_beyond_the_limits_of_aws_are_mistakes() {
 
 #[test]
 fn documents_made_to_be_slow_are_not() {
-    let nasty = "*aa".repeat(300);
-    let patterns: Vec<String> = (0..15).map(|n| format!("{nasty}{n}")).collect();
-    let allow = json!({ "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": patterns });
+    let texts: Vec<String> = (0..10).map(|n| "a".repeat(1_000) + &n.to_string()).collect();
+    let patterns: Vec<String> = (0..10).map(|n| format!("*{}b{n}", "a".repeat(500))).collect();
+    let allow = json!({ "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": texts });
     let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": patterns });
     let tiny = json!({ "Effect": "Deny", "Principal": "*", "NotAction": "s3:?", "Resource": "*" });
     let started = Instant::now();
-    ask_all(&json!({ "Statement": [allow, deny] }));
-    ask_all(&json!({ "Statement": vec![tiny; 1_000] }));
+    assert_eq!(ask_all(&json!({ "Statement": [allow, deny] })), [false; 4]);
+    assert_eq!(ask_all(&json!({ "Statement": vec![tiny; 1_000] })), [false; 4]);
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 

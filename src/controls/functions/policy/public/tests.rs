@@ -47,7 +47,7 @@ fn known_callers_bind_a_statement() {
     for (operator, key, value) in [
         ("StringEquals", "AWS:principalOrgId", json!("o-a1b2c3d4e5")),
         ("StringEqualsIgnoreCase", "aws:PrincipalAccount", json!(["111122223333", "444455556666"])),
-        ("stringequals", "aws:SourceAccount", json!(111122223333_i64)),
+        ("stringequals", "aws:SourceAccount", json!(111_122_223_333_i64)),
         ("StringLike", "aws:SourceVpce", json!("vpce-0123456789abcdef0")),
         ("StringEquals", "AWS:SourceOwner", json!("111122223333")),
         ("StringEquals", "kms:CallerAccount", json!("111122223333")),
@@ -169,7 +169,7 @@ struct Stranger {
     address: u8,
 }
 
-/// People nobody knows: the organization and the account of the policy are `o-1` and `1`, its network `10/8`.
+/// People nobody knows: no policy below names their account, organization or network.
 fn strangers() -> impl Iterator<Item = Stranger> {
     [(None, None), (Some("2"), None), (Some("2"), Some("o-2"))].into_iter().flat_map(
         |(account, organization)| [20, 200].map(move |address| Stranger { account, organization, address }),
@@ -215,8 +215,8 @@ fn small_condition() -> impl Strategy<Value = (&'static str, &'static str, Vec<&
         (prop::sample::select(operators), Just(key), prop::sample::subsequence(values, 1..3))
     };
     prop_oneof![
-        text("aws:PrincipalAccount", &["1", "2", "*"]),
-        text("aws:PrincipalOrgID", &["o-1", "o-2", "o-*"]),
+        text("aws:PrincipalAccount", &["1", "3", "*"]),
+        text("aws:PrincipalOrgID", &["o-1", "o-3", "o-*"]),
         (
             prop::sample::select(vec!["IpAddress", "NotIpAddress"]),
             Just("aws:SourceIp"),
@@ -246,14 +246,8 @@ fn written((allows, action, resource, conditions): &Small) -> Value {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Whatever a stranger gets is told; a value of `2` would be theirs, so those are taken for known in the
-    /// policy and left out of the comparison.
     #[test]
     fn whatever_a_stranger_gets_is_told(statements in prop::collection::vec(small_statement(), 0..4)) {
-        let names_stranger = |(_, _, _, conditions): &Small| {
-            conditions.iter().any(|(_, _, values)| values.iter().any(|value| ["2", "o-2"].contains(value)))
-        };
-        prop_assume!(!statements.iter().any(names_stranger));
         let told = public_statements(&json!({ "Statement": statements.iter().map(written).collect::<Vec<_>>() })).unwrap();
         let fits = |(_, pattern, resource, conditions): &Small, action: &str, object: &str, stranger: &Stranger| {
             (*pattern == action || pattern.strip_suffix('*').is_some_and(|start| action.starts_with(start)))
