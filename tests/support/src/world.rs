@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,8 +47,9 @@ impl World {
     /// # Errors
     /// When there is no such program.
     pub fn new(program: impl AsRef<Path>) -> Result<Self> {
-        let program = program.as_ref();
-        let program = program.canonicalize().with_context(|| format!("no program {}", program.display()))?;
+        // Not resolved: a Python environment is known by the link to its interpreter.
+        let program = std::path::absolute(program)?;
+        ensure!(program.is_file(), "no program {}", program.display());
         let root = TempDir::new()?;
         fs::create_dir(root.path().join("work"))?;
         Ok(Self { program, root, limit: LIMIT })
