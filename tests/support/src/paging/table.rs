@@ -1,0 +1,144 @@
+//! Which operations answer in pages, and where the list is in the answer.
+
+/// An operation that answers in pages.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// `service:Operation`.
+    pub(super) operation: &'static str,
+    /// How it pages.
+    pub(super) form: Form,
+    /// Names of the elements or members whose content is spread over the pages.
+    pub(super) lists: &'static [&'static str],
+}
+
+/// How a service hands out pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `Marker` both ways, `IsTruncated` beside it; the lists are in the `…Result` element.
+    Iam,
+    /// `NextToken` asked, `nextToken` answered; the lists are in the root element.
+    Ec2,
+    /// `continuation-token` asked, `ContinuationToken` answered.
+    S3,
+    /// JSON, `NextToken` both ways.
+    Json,
+    /// JSON, `Marker` asked, `NextMarker` and `Truncated` answered.
+    Kms,
+}
+
+impl Form {
+    /// The parameter that asks for a later page.
+    pub(super) const fn request_token(self) -> &'static str {
+        match self {
+            Self::Iam | Self::Kms => "Marker",
+            Self::Ec2 | Self::Json => "NextToken",
+            Self::S3 => "continuation-token",
+        }
+    }
+
+    /// The element or member that names the next page.
+    pub(super) const fn answer_token(self) -> &'static str {
+        match self {
+            Self::Iam => "Marker",
+            Self::Ec2 => "nextToken",
+            Self::S3 => "ContinuationToken",
+            Self::Json => "NextToken",
+            Self::Kms => "NextMarker",
+        }
+    }
+
+    /// The element or member that says whether there is a next page.
+    pub(super) const fn truncated(self) -> Option<&'static str> {
+        match self {
+            Self::Iam => Some("IsTruncated"),
+            Self::Kms => Some("Truncated"),
+            Self::Ec2 | Self::S3 | Self::Json => None,
+        }
+    }
+}
+
+pub(super) fn find(operation: &str) -> Option<&'static Listing> {
+    LISTINGS.iter().find(|listing| listing.operation == operation)
+}
+
+const fn row(form: Form, operation: &'static str, lists: &'static [&'static str]) -> Listing {
+    Listing { operation, form, lists }
+}
+
+use Form::{Ec2, Iam, Json, Kms, S3};
+
+#[rustfmt::skip]
+pub(super) static LISTINGS: &[Listing] = &[
+    row(Json, "cloudtrail:ListTrails", &["Trails"]),
+    row(Json, "cloudtrail:LookupEvents", &["Events"]),
+    row(Ec2, "ec2:DescribeFlowLogs", &["flowLogSet"]),
+    row(Ec2, "ec2:DescribeImages", &["imagesSet"]),
+    row(Ec2, "ec2:DescribeInstances", &["reservationSet"]),
+    row(Ec2, "ec2:DescribeInternetGateways", &["internetGatewaySet"]),
+    row(Ec2, "ec2:DescribeManagedPrefixLists", &["prefixListSet"]),
+    row(Ec2, "ec2:DescribeNatGateways", &["natGatewaySet"]),
+    row(Ec2, "ec2:DescribeNetworkAcls", &["networkAclSet"]),
+    row(Ec2, "ec2:DescribeNetworkInterfaces", &["networkInterfaceSet"]),
+    row(Ec2, "ec2:DescribePrefixLists", &["prefixListSet"]),
+    row(Ec2, "ec2:DescribeRouteTables", &["routeTableSet"]),
+    row(Ec2, "ec2:DescribeSecurityGroupRules", &["securityGroupRuleSet"]),
+    row(Ec2, "ec2:DescribeSecurityGroups", &["securityGroupInfo"]),
+    row(Ec2, "ec2:DescribeSnapshots", &["snapshotSet"]),
+    row(Ec2, "ec2:DescribeSubnets", &["subnetSet"]),
+    row(Ec2, "ec2:DescribeVolumes", &["volumeSet"]),
+    row(Ec2, "ec2:DescribeVpcEndpoints", &["vpcEndpointSet"]),
+    row(Ec2, "ec2:DescribeVpcPeeringConnections", &["vpcPeeringConnectionSet"]),
+    row(Ec2, "ec2:DescribeVpcs", &["vpcSet"]),
+    row(Ec2, "ec2:GetManagedPrefixListEntries", &["entrySet"]),
+    row(Iam, "iam:GetAccountAuthorizationDetails",
+        &["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"]),
+    row(Iam, "iam:GetGroup", &["Users"]),
+    row(Iam, "iam:ListAccessKeys", &["AccessKeyMetadata"]),
+    row(Iam, "iam:ListAccountAliases", &["AccountAliases"]),
+    row(Iam, "iam:ListAttachedGroupPolicies", &["AttachedPolicies"]),
+    row(Iam, "iam:ListAttachedRolePolicies", &["AttachedPolicies"]),
+    row(Iam, "iam:ListAttachedUserPolicies", &["AttachedPolicies"]),
+    row(Iam, "iam:ListEntitiesForPolicy", &["PolicyGroups", "PolicyUsers", "PolicyRoles"]),
+    row(Iam, "iam:ListGroupPolicies", &["PolicyNames"]),
+    row(Iam, "iam:ListGroups", &["Groups"]),
+    row(Iam, "iam:ListGroupsForUser", &["Groups"]),
+    row(Iam, "iam:ListInstanceProfileTags", &["Tags"]),
+    row(Iam, "iam:ListInstanceProfiles", &["InstanceProfiles"]),
+    row(Iam, "iam:ListInstanceProfilesForRole", &["InstanceProfiles"]),
+    row(Iam, "iam:ListMFADevices", &["MFADevices"]),
+    row(Iam, "iam:ListPolicies", &["Policies"]),
+    row(Iam, "iam:ListPolicyTags", &["Tags"]),
+    row(Iam, "iam:ListPolicyVersions", &["Versions"]),
+    row(Iam, "iam:ListRolePolicies", &["PolicyNames"]),
+    row(Iam, "iam:ListRoleTags", &["Tags"]),
+    row(Iam, "iam:ListRoles", &["Roles"]),
+    row(Iam, "iam:ListServerCertificateTags", &["Tags"]),
+    row(Iam, "iam:ListServerCertificates", &["ServerCertificateMetadataList"]),
+    row(Iam, "iam:ListSigningCertificates", &["Certificates"]),
+    row(Iam, "iam:ListSSHPublicKeys", &["SSHPublicKeys"]),
+    row(Iam, "iam:ListUserPolicies", &["PolicyNames"]),
+    row(Iam, "iam:ListUserTags", &["Tags"]),
+    row(Iam, "iam:ListUsers", &["Users"]),
+    row(Iam, "iam:ListVirtualMFADevices", &["VirtualMFADevices"]),
+    row(Kms, "kms:ListAliases", &["Aliases"]),
+    row(Kms, "kms:ListGrants", &["Grants"]),
+    row(Kms, "kms:ListKeyPolicies", &["PolicyNames"]),
+    row(Kms, "kms:ListKeys", &["Keys"]),
+    row(Kms, "kms:ListResourceTags", &["Tags"]),
+    row(Json, "organizations:ListAWSServiceAccessForOrganization", &["EnabledServicePrincipals"]),
+    row(Json, "organizations:ListAccounts", &["Accounts"]),
+    row(Json, "organizations:ListAccountsForParent", &["Accounts"]),
+    row(Json, "organizations:ListChildren", &["Children"]),
+    row(Json, "organizations:ListDelegatedAdministrators", &["DelegatedAdministrators"]),
+    row(Json, "organizations:ListDelegatedServicesForAccount", &["DelegatedServices"]),
+    row(Json, "organizations:ListOrganizationalUnitsForParent", &["OrganizationalUnits"]),
+    row(Json, "organizations:ListParents", &["Parents"]),
+    row(Json, "organizations:ListPolicies", &["Policies"]),
+    row(Json, "organizations:ListPoliciesForTarget", &["Policies"]),
+    row(Json, "organizations:ListRoots", &["Roots"]),
+    row(Json, "organizations:ListTagsForResource", &["Tags"]),
+    row(Json, "organizations:ListTargetsForPolicy", &["Targets"]),
+    row(S3, "s3:ListBuckets", &["Buckets"]),
+    row(Json, "sso:ListInstances", &["Instances"]),
+    row(Json, "sso:ListPermissionSets", &["PermissionSets"]),
+];

@@ -1,0 +1,5 @@
+//! The servers as a client sees them, without the emulator.
+
+mod client;
+mod recording;
+mod server;
