@@ -89,7 +89,7 @@ struct Moto {
 
 impl Moto {
     fn start() -> Result<Self> {
-        let program = python("moto_server")?;
+        let program = python("python")?;
         for _ in 0..PORTS_TRIED {
             let mut moto = Self::spawn(&program)?;
             match moto.wait_until_ready() {
@@ -107,6 +107,7 @@ impl Moto {
         // Both streams write at the end of the one file.
         let output = File::options().append(true).open(log.path())?;
         let child = Command::new(program)
+            .arg(workspace()?.join("tests/support/moto_server.py"))
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
             // Its 1,296 snapshots a region would look self-owned.
