@@ -12,7 +12,7 @@ mod selector;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::aws::{ASSUME_ROLE, Call, Caller, GET_CALLER_IDENTITY, Session};
@@ -241,10 +241,10 @@ fn sort_out(
         account.organization = about.as_ref().map(|about| about.id.clone());
         account.name = member.name;
         if let Facet::Known(path) = &member.units {
-            account.units = organization::names(path);
+            account.units = Some(organization::names(path));
         }
         if let Facet::Known(tags) = member.tags {
-            account.tags = tags;
+            account.tags = Some(tags);
         }
         discovery.add(caller, own, scope, account, choice);
     }
@@ -327,8 +327,8 @@ fn bare_account(id: &str, partition: &str) -> Account {
         partition: partition.to_owned(),
         is_management: None,
         organization: None,
-        units: Vec::new(),
-        tags: BTreeMap::new(),
+        units: None,
+        tags: None,
         regions: Vec::new(),
         state: AccountState::Scanned,
     }

@@ -52,7 +52,7 @@ fn found(scope: &Scope, members: Vec<Member>) -> Discovery {
 }
 
 fn sort(scope: &Scope, organization: Organization) -> Discovery {
-    let own = Aws::at("http://127.0.0.1:9", &Limits::new()).own_session(OWN);
+    let own = Aws::at("http://127.0.0.1:9", &Limits::standard()).own_session(OWN);
     scope.check().unwrap();
     sort_out(&caller(), &own, scope, organization).unwrap()
 }
@@ -70,7 +70,7 @@ fn reason<'a>(discovery: &'a Discovery, id: &str) -> &'a str {
 
 #[test]
 fn without_configuration_the_callers_own_account_is_scanned() {
-    let own = Aws::at("http://127.0.0.1:9", &Limits::new()).own_session(OWN);
+    let own = Aws::at("http://127.0.0.1:9", &Limits::standard()).own_session(OWN);
     let discovery = by_id(&caller(), &own, &Scope::own());
     assert_eq!(targets(&discovery), [OWN]);
     assert!(Arc::ptr_eq(&discovery.targets[0].session, &own));
@@ -80,7 +80,7 @@ fn without_configuration_the_callers_own_account_is_scanned() {
 
 #[test]
 fn a_list_of_accounts_is_that_list_and_the_own_account_needs_no_role() {
-    let own = Aws::at("http://127.0.0.1:9", &Limits::new()).own_session(OWN);
+    let own = Aws::at("http://127.0.0.1:9", &Limits::standard()).own_session(OWN);
     let mut scope = Scope { accounts: strings(&["100000000003", OWN, "100000000003"]), ..Scope::own() };
     let discovery = by_id(&caller(), &own, &scope);
     assert_eq!(targets(&discovery), [OWN, "100000000003"]);
@@ -123,7 +123,7 @@ fn units_match_what_is_nested_in_them() {
     let discovery = found(&by_name, members());
     assert_eq!(targets(&discovery), ["100000000003", "100000000004"]);
     assert_eq!(reason(&discovery, "100000000001"), "not included");
-    assert_eq!(discovery.targets[0].account.units, ["Workloads", "Prod"]);
+    assert_eq!(discovery.targets[0].account.units.as_deref().unwrap(), ["Workloads", "Prod"]);
     let mut by_root = scope();
     by_root.include.units = strings(&["r-1"]);
     assert_eq!(targets(&found(&by_root, members())).len(), 4);
@@ -142,7 +142,7 @@ fn tags_match_by_any_of_their_values_and_without_values_by_the_key() {
     scope.include.tags = BTreeMap::from([("env".to_owned(), strings(&["prod", "stage"]))]);
     let discovery = found(&scope, members());
     assert_eq!(targets(&discovery), ["100000000001"]);
-    assert_eq!(discovery.targets[0].account.tags["env"], "prod");
+    assert_eq!(discovery.targets[0].account.tags.as_ref().unwrap()["env"], "prod");
     scope.include.tags = BTreeMap::from([("env".to_owned(), Vec::new())]);
     assert_eq!(targets(&found(&scope, members())), ["100000000001", "100000000002"]);
 }

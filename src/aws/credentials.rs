@@ -318,7 +318,7 @@ mod tests {
     async fn credentials_are_renewed_while_every_permit_is_taken() {
         let assumed = Arc::new(AtomicUsize::new(0));
         let url = sts(Arc::clone(&assumed));
-        let limits = Limits { concurrency: 1, call_timeout: Duration::from_secs(10), ..Limits::new() };
+        let limits = Limits { concurrency: 1, call_timeout: Duration::from_secs(10), ..Limits::standard() };
         let aws = Aws::at(&url, &limits);
         let own = aws.own_session("111111111111");
         let role = RoleRequest {

@@ -57,7 +57,7 @@ pub struct Limits {
 impl Limits {
     /// What suits a scan from a laptop or a server: 3 s to connect, 15 s an attempt, 60 s a call.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn standard() -> Self {
         Self {
             concurrency: 64,
             max_rate: None,

@@ -53,7 +53,7 @@ enum Command {
     /// List, show, test and write controls.
     Controls(controls::ControlsArguments),
     /// Print the IAM policy that a scan needs, and nothing more.
-    IamPolicy(iam_policy::IamPolicyArguments),
+    IamPolicy(Box<iam_policy::IamPolicyArguments>),
     /// About `upright.yaml`.
     Config(config::ConfigArguments),
     /// About `report.json`.
@@ -78,7 +78,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match arguments.command {
         Command::Scan(arguments) => scan::run(*arguments),
         Command::Controls(arguments) => controls::run(arguments),
-        Command::IamPolicy(arguments) => iam_policy::run(arguments),
+        Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
     };

@@ -33,7 +33,7 @@ fn a_file_without_keys_is_the_defaults() {
 
 #[test]
 fn the_defaults_are_those_of_a_call() {
-    let (config, limits) = (Config::default(), Limits::new());
+    let (config, limits) = (Config::default(), Limits::standard());
     assert_eq!(usize::from(config.concurrency), limits.concurrency);
     assert_eq!(config.max_rate, limits.max_rate);
     assert_eq!(Duration::from_secs(config.connect_timeout_seconds), limits.connect_timeout);

@@ -140,8 +140,8 @@ impl World {
             partition: text("partition").unwrap_or("aws").to_owned(),
             is_management: given.get("is_management").and_then(Value::as_bool),
             organization: text("organization").map(str::to_owned),
-            units: from(given, "units")?.unwrap_or_default(),
-            tags: from(given, "tags")?.unwrap_or_default(),
+            units: from(given, "units")?,
+            tags: from(given, "tags")?,
             regions: vec![REGION.to_owned()],
             state: AccountState::Scanned,
         };

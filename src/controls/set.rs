@@ -229,7 +229,7 @@ fn known<'n>(name: &str, what: &str, all: impl Iterator<Item = &'n String> + Clo
     }
     let hint = yaml::closest(name, all.map(String::as_str));
     let hint = hint.map_or_else(
-        || format!("; `upright controls list` shows what there is"),
+        || "; `upright controls list` shows what there is".to_owned(),
         |best| format!("; did you mean `{best}`?"),
     );
     Err(format!("unknown {what} `{name}`{hint}"))

@@ -77,10 +77,11 @@ pub struct Account {
     pub is_management: Option<bool>,
     /// Organization id (`o-…`), when known.
     pub organization: Option<String>,
-    /// Names of the organizational units from the root to the account.
-    pub units: Vec<String>,
-    /// Tags of the account in Organizations.
-    pub tags: BTreeMap<String, String>,
+    /// Names of the organizational units from the root to the account; `None` when they were not asked for
+    /// or not seen.
+    pub units: Option<Vec<String>>,
+    /// Tags of the account in Organizations; `None` when they were not asked for or not seen.
+    pub tags: Option<BTreeMap<String, String>>,
     /// Regions that were scanned.
     pub regions: Vec<String>,
     /// Whether and how it was scanned.

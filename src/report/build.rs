@@ -194,6 +194,6 @@ fn gaps(inventory: &Inventory, findings: &[Finding]) -> Vec<Gap> {
             Gap { remedy: unseen.remedy(), statement: unseen.statement(), unseen, findings, controls }
         })
         .collect();
-    gaps.sort_by(|a, b| b.findings.cmp(&a.findings));
+    gaps.sort_by_key(|gap| std::cmp::Reverse(gap.findings));
     gaps
 }

@@ -108,8 +108,8 @@ fn accounts() -> Vec<Account> {
         partition: "aws".to_owned(),
         is_management: Some(id == MANAGEMENT),
         organization: Some("o-a1b2c3d4e5".to_owned()),
-        units: vec!["Root".to_owned(), unit.to_owned()],
-        tags: BTreeMap::from([("owner".to_owned(), HOSTILE[0].to_owned())]),
+        units: Some(vec!["Root".to_owned(), unit.to_owned()]),
+        tags: Some(BTreeMap::from([("owner".to_owned(), HOSTILE[0].to_owned())])),
         regions: vec!["eu-central-1".to_owned(), "eu-west-1".to_owned()],
         state,
     };

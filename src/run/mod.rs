@@ -215,8 +215,8 @@ mod tests {
             partition: "aws".to_owned(),
             is_management: None,
             organization: None,
-            units: Vec::new(),
-            tags: BTreeMap::new(),
+            units: None,
+            tags: None,
             regions: Vec::new(),
             state: AccountState::Scanned,
         };
@@ -225,7 +225,7 @@ mod tests {
 
     /// Collects accounts and trails while nothing listens where AWS should be.
     async fn collect_without_aws(scope: &Scope) -> Inventory {
-        let aws = Aws::at("http://127.0.0.1:9", &Limits { max_attempts: 1, ..Limits::new() });
+        let aws = Aws::at("http://127.0.0.1:9", &Limits { max_attempts: 1, ..Limits::standard() });
         let own = aws.own_session(OWN);
         let role = RoleRequest {
             arn: RoleSettings::standard().arn("aws", MEMBER),

@@ -1,6 +1,12 @@
 //! The demo organization for end-to-end tests: recorded once from the emulator, then replayed.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is missing"
+)]
 
 use std::time::Duration;
 
@@ -11,8 +17,16 @@ use upright_testkit::{Recording, Run, Seeded, Server, Setup, Shared, World};
 pub const UPRIGHT: &str = env!("CARGO_BIN_EXE_upright");
 
 /// The scan that everything here is about: all accounts, both seeded regions, all controls.
-pub const SCAN: &[&str] =
-    &["scan", "--organization", "--role-name", "UprightScanner", "--regions", "us-east-1,eu-west-1", "--out", "out"];
+pub const SCAN: &[&str] = &[
+    "scan",
+    "--organization",
+    "--role-name",
+    "UprightScanner",
+    "--regions",
+    "us-east-1,eu-west-1",
+    "--out",
+    "out",
+];
 
 /// Exit codes: a control failed, and everything was observed, or something was not.
 pub const FAILED: i32 = 1;
@@ -68,7 +82,8 @@ impl DemoScan {
     pub fn name_of(&self, finding: &Value) -> Option<(String, String, String)> {
         let get = |key: &str| finding[key].as_str().unwrap();
         let arn = get("resource_arn");
-        let account_wide = ["aws.account", "aws.iam.account", "aws.s3.account"].contains(&get("resource_type"));
+        let account_wide =
+            ["aws.account", "aws.iam.account", "aws.s3.account"].contains(&get("resource_type"));
         let keys = [
             account_wide.then(|| get("account").to_owned()),
             (get("resource_type") == "aws.ec2.region_settings")

@@ -185,12 +185,13 @@ impl<'a> Line<'a> {
 
 /// What is known about an account beside its name; what was not asked or not seen is said.
 fn facts(account: &Account) -> Vec<Fact> {
-    let tags: Vec<String> = account.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let tags: Vec<String> =
+        account.tags.iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
     [
         ("Partition", account.partition.clone()),
         ("Regions", account.regions.join(", ")),
         ("Organization", account.organization.clone().unwrap_or_else(|| "not known".to_owned())),
-        ("Organizational units", account.units.join(" / ")),
+        ("Organizational units", account.units.as_deref().unwrap_or_default().join(" / ")),
         (
             "Management account",
             match account.is_management {
