@@ -1,5 +1,7 @@
 //! Who is scanned, skipped and unknown, given what the organization says.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::aws::{Aws, Limits};
 use crate::inventory::GLOBAL;
