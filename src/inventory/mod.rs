@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use facet::Facet;
+pub use facet::{FACET, Facet};
 pub use file::{InventoryFileError, load, save};
 pub use unseen::{Cause, Denial, Unseen};
 
