@@ -6,6 +6,7 @@ mod screen;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::figures::{Figures, statuses, worst_first};
@@ -60,6 +61,7 @@ pub fn summary(report: &Report, options: TerminalOptions, written: &[&Path]) -> 
         summary.failed();
         summary.accounts();
         summary.frameworks();
+        summary.absent_regions();
         summary.not_observed();
     }
     summary.written(written);
@@ -224,6 +226,26 @@ impl<'a> Summary<'a> {
                 spans.push((paint(status).if_any(count), format!("{count:>wide$}")));
             }
             self.screen.line(spans.iter().map(|(paint, words)| (*paint, words.as_str())));
+        }
+    }
+
+    /// What lies in a region that was asked for and is not enabled is not there; that nothing failed there
+    /// must not be taken for more.
+    fn absent_regions(&mut self) {
+        let mut absent: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (account, regions) in &self.report.run.absent_regions {
+            for region in regions {
+                absent.entry(region).or_default().push(account);
+            }
+        }
+        if absent.is_empty() {
+            return;
+        }
+        self.screen.heading("Regions that are not enabled");
+        for (region, accounts) in absent {
+            let of = text::count(accounts.len() as u64, "account", "accounts");
+            let accounts = format!(" in {of}: {}", accounts.join(", "));
+            self.screen.line([(Paint::Plain, "  "), (Paint::Yellow, region), (Paint::Plain, &accounts)]);
         }
     }
 
