@@ -294,11 +294,7 @@ impl Place {
 
     /// Waits for credentials, the rate limit and a permit, then for the answer or for the endpoint to be
     /// given up.
-    async fn attempt<T>(
-        &self,
-        flight: &Arc<InFlight>,
-        sent: impl Future<Output = T>,
-    ) -> Result<T, Unseen> {
+    async fn attempt<T>(&self, flight: &Arc<InFlight>, sent: impl Future<Output = T>) -> Result<T, Unseen> {
         let aws = self.aws();
         let call = flight.call;
         self.session().refresh().await?;

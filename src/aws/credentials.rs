@@ -197,10 +197,7 @@ impl Renewing {
 }
 
 /// A call may renew credentials, which is a call: the box ends the recursion.
-fn boxed_assume<'a>(
-    from: &'a Place,
-    role: &'a RoleRequest,
-) -> BoxFuture<'a, Result<Credentials, Unseen>> {
+fn boxed_assume<'a>(from: &'a Place, role: &'a RoleRequest) -> BoxFuture<'a, Result<Credentials, Unseen>> {
     Box::pin(assume(from, role))
 }
 

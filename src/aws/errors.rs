@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::Place;
 use super::call::InFlight;
-use crate::inventory::{Cause, Unseen};
+use crate::inventory::{Cause, NO_CONNECTION, Unseen};
 
 const THROTTLES: &[&str] = &[
     "BandwidthLimitExceeded",
@@ -260,7 +260,7 @@ where
             failed(Cause::TimedOut, "Timeout", "no connection within the time limit".to_owned())
         }
         SdkError::ResponseError(_) => failed(Cause::Malformed, "MalformedResponse", source_text(error)),
-        _ => failed(Cause::Failed, "ConnectionError", source_text(error)),
+        _ => failed(Cause::Failed, NO_CONNECTION, source_text(error)),
     }
 }
 
@@ -312,6 +312,27 @@ mod tests {
             "<?xml version=",
         ] {
             assert!(check_body(body.as_bytes(), Some("trailList")).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_tells_whether_there_is_another() {
+        for more in [
+            "<ListUsersResponse><IsTruncated>true</IsTruncated><Marker>x</Marker></ListUsersResponse>",
+            "<DescribeVpcsResponse><nextToken>x</nextToken></DescribeVpcsResponse>",
+            "<ListAllMyBucketsResult><ContinuationToken>x</ContinuationToken></ListAllMyBucketsResult>",
+            "{\"Accounts\":[],\"NextToken\": \"x\"}",
+        ] {
+            assert!(announces_more(more.as_bytes()), "{more}");
+        }
+        for last in [
+            "<ListUsersResponse><IsTruncated>false</IsTruncated></ListUsersResponse>",
+            "<ListUsersResponse><Marker></Marker></ListUsersResponse>",
+            "<DescribeVpcsResponse><nextToken/></DescribeVpcsResponse>",
+            "{\"Accounts\":[{\"Name\":\"\\\"NextToken\\\":\\\"x\\\"\"}],\"NextToken\":null}",
+            "{\"NextToken\":\"\"}",
+        ] {
+            assert!(!announces_more(last.as_bytes()), "{last}");
         }
     }
 }

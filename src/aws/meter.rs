@@ -122,6 +122,10 @@ impl Meters {
             .iter()
             .map(|((account, region, service, operation), row)| {
                 let unanswered: u64 = row.errors.iter().map(|e| e.count).sum();
+                let mut errors = row.errors.clone();
+                errors.sort_by(|a, b| {
+                    (&a.unseen.code, &a.unseen.message).cmp(&(&b.unseen.code, &b.unseen.message))
+                });
                 Coverage {
                     account: account.clone(),
                     region: region.clone(),
@@ -135,7 +139,7 @@ impl Meters {
                     answered: row.answered,
                     unanswered,
                     gone: row.gone,
-                    errors: row.errors.clone(),
+                    errors,
                 }
             })
             .collect()
@@ -303,9 +307,9 @@ impl Intercept for Meter {
             errors::Attempt::Silent { connected, message } => {
                 self.endpoint.silent(connected, &message);
             }
-            errors::Attempt::Answered
-            | errors::Attempt::Throttled(_)
-            | errors::Attempt::ServerError(_) => self.endpoint.answered(),
+            errors::Attempt::Answered | errors::Attempt::Throttled(_) | errors::Attempt::ServerError(_) => {
+                self.endpoint.answered()
+            }
             errors::Attempt::Broken => {}
         }
         tracing::debug!(

@@ -244,18 +244,19 @@ impl<'a> Summary<'a> {
     fn gap(&mut self, gap: &'a Gap) {
         let unseen = &gap.unseen;
         let asked = match unseen.operation.as_str() {
-            "" => "what no call answers",
-            operation => operation,
+            "" => gap.controls.join(", "),
+            operation => operation.to_owned(),
         };
         let place = format!(" in {} {}: ", unseen.account, unseen.region);
-        let error = match unseen.code.as_str() {
-            "" => unseen.cause.to_string(),
-            code => code.to_owned(),
+        let error = match (unseen.code.as_str(), unseen.message.as_str()) {
+            ("", "") => unseen.cause.to_string(),
+            ("", message) => message.to_owned(),
+            (code, _) => code.to_owned(),
         };
         let leaves = format!(" ({})", text::count(gap.findings, "finding", "findings"));
         self.screen.line([
             (Paint::Plain, "  "),
-            (Paint::Yellow, asked),
+            (Paint::Yellow, asked.as_str()),
             (Paint::Plain, &place),
             (Paint::Plain, &error),
             (Paint::Dim, &leaves),
