@@ -7,10 +7,12 @@
 //! every member ([shadow trails](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html)),
 //! so a trail is kept once per account, where its home region is scanned or else where it is seen first.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use aws_sdk_cloudtrail::types as sdk;
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, join_all};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -178,8 +180,9 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         Ok(trails) => trails,
         Err(unseen) => return Collected::of(ask.place, &TRAIL, Vec::new(), Err(unseen)),
     };
-    let here = trails.into_iter().filter(|trail| belongs_here(trail, ask));
-    let read = join_all(here.map(|trail| read_trail(ask, trail))).await;
+    let here: Vec<sdk::Trail> = trails.into_iter().filter(|trail| belongs_here(trail, ask)).collect();
+    let keys = KeyStates::of(ask.place, &here);
+    let read = join_all(here.into_iter().map(|trail| read_trail(ask, trail, &keys))).await;
     let mut resources = Vec::new();
     let mut end = Ok(());
     for trail in read {
@@ -201,7 +204,7 @@ fn belongs_here(trail: &sdk::Trail, ask: Ask<'_>) -> bool {
     }
 }
 
-async fn read_trail(ask: Ask<'_>, trail: sdk::Trail) -> Result<Option<Resource>, Unseen> {
+async fn read_trail(ask: Ask<'_>, trail: sdk::Trail, keys: &KeyStates) -> Result<Option<Resource>, Unseen> {
     let missing = |field: &str| ask.place.malformed(&DESCRIBE_TRAILS, &format!("a trail has no `{field}`"));
     let arn = trail.trail_arn.ok_or_else(|| missing("TrailARN"))?;
     let name = trail.name.ok_or_else(|| missing("Name"))?;
@@ -213,7 +216,8 @@ async fn read_trail(ask: Ask<'_>, trail: sdk::Trail) -> Result<Option<Resource>,
     let is_organization = trail.is_organization_trail.ok_or_else(|| missing("IsOrganizationTrail"))?;
 
     let at_home = ask.place.session().region(&home_region);
-    let facets = read_facets(ask, &at_home, &arn, trail.kms_key_id.as_deref()).await;
+    let key_state = keys.state(&home_region, trail.kms_key_id.as_deref());
+    let facets = read_facets(ask, &at_home, &arn, key_state).await;
     let Ok((status, event_selectors, insight_selectors, key_state)) = facets else {
         return Ok(None);
     };
@@ -240,13 +244,18 @@ async fn read_trail(ask: Ask<'_>, trail: sdk::Trail) -> Result<Option<Resource>,
 
 type Facets = (Facet<Status>, Facet<EventSelectors>, Facet<Option<Vec<String>>>, Facet<Option<String>>);
 
-async fn read_facets(ask: Ask<'_>, home: &Place, arn: &str, key: Option<&str>) -> Result<Facets, Gone> {
+async fn read_facets(
+    ask: Ask<'_>,
+    home: &Place,
+    arn: &str,
+    key_state: impl Future<Output = Result<Reply<String>, Unseen>>,
+) -> Result<Facets, Gone> {
     let client = LazyLock::new(|| home.cloudtrail());
     futures::try_join!(
         ask.facet(&TRAIL, "status", read_status(home, &client, arn)),
         ask.facet(&TRAIL, "event_selectors", read_event_selectors(home, &client, arn)),
         ask.optional(&TRAIL, "insight_selectors", read_insight_selectors(home, &client, arn)),
-        ask.optional(&TRAIL, "key_state", read_key_state(home, key)),
+        ask.optional(&TRAIL, "key_state", key_state),
     )
 }
 
@@ -359,12 +368,38 @@ async fn read_insight_selectors(
     })
 }
 
-async fn read_key_state(home: &Place, key: Option<&str>) -> Result<Reply<String>, Unseen> {
-    let Some(key) = key else {
-        return Ok(Reply::Absent);
-    };
+/// The states of the keys of trails, by the trail's region and the key. Each key is asked about when its
+/// state is first awaited, and then only once, however many trails it encrypts.
+struct KeyStates(BTreeMap<(String, String), KeyState>);
+
+type KeyState = Shared<BoxFuture<'static, Result<Reply<String>, Unseen>>>;
+
+impl KeyStates {
+    fn of(place: &Place, trails: &[sdk::Trail]) -> Self {
+        let used =
+            trails.iter().filter_map(|trail| Some((trail.home_region.clone()?, trail.kms_key_id.clone()?)));
+        Self(
+            used.map(|(region, key)| {
+                let state = read_key_state(place.session().region(&region), key.clone());
+                ((region, key), state.boxed().shared())
+            })
+            .collect(),
+        )
+    }
+
+    /// The state of a trail's key; absent when it has none.
+    // INVARIANT: the trail is one of those that this was made of, so that its key is here.
+    async fn state(&self, region: &str, key: Option<&str>) -> Result<Reply<String>, Unseen> {
+        match key.and_then(|key| self.0.get(&(region.to_owned(), key.to_owned()))) {
+            Some(state) => state.clone().await,
+            None => Ok(Reply::Absent),
+        }
+    }
+}
+
+async fn read_key_state(home: Place, key: String) -> Result<Reply<String>, Unseen> {
     let client = home.kms();
-    let reply = home.call(&DESCRIBE_KEY, || client.describe_key().key_id(key).send()).await?;
+    let reply = home.call(&DESCRIBE_KEY, || client.describe_key().key_id(&key).send()).await?;
     reply.and_then(|output| {
         output
             .key_metadata

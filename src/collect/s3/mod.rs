@@ -277,16 +277,28 @@ async fn collect_buckets(ask: Ask<'_>) -> Collected {
         )
         .await;
     let mut end = end.map(|_| ());
-    let mut located = Vec::new();
-    let mut locating = stream::iter(items).map(|bucket| locate(ask, &home, bucket)).buffered(BUCKETS_AT_ONCE);
-    while let Some(bucket) = locating.next().await {
-        match bucket {
-            Ok(Some(bucket)) if bucket.is_in(ask.regions) => located.push(bucket),
-            Ok(_) => {}
+    let mut resources = Vec::new();
+    let mut reading =
+        stream::iter(items).map(|bucket| collect_bucket(ask, &home, bucket)).buffered(BUCKETS_AT_ONCE);
+    while let Some(read) = reading.next().await {
+        match read {
+            Ok(resource) => resources.extend(resource),
             Err(unseen) => end = Err(unseen),
         }
     }
-    Collected::of(ask.place, &BUCKET, read_buckets(ask, located).await, end)
+    Collected::of(ask.place, &BUCKET, resources, end)
+}
+
+/// One bucket of the list; `None` when it is not in a scanned region, or no longer exists.
+async fn collect_bucket(
+    ask: Ask<'_>,
+    home: &Client,
+    bucket: sdk::Bucket,
+) -> Result<Option<Resource>, Unseen> {
+    match locate(ask, home, bucket).await? {
+        Some(bucket) if bucket.is_in(ask.regions) => Ok(read_bucket(ask, bucket).await.ok()),
+        _ => Ok(None),
+    }
 }
 
 /// A bucket of the list, and where it lives.
@@ -327,18 +339,8 @@ async fn locate(ask: Ask<'_>, home: &Client, bucket: sdk::Bucket) -> Result<Opti
     Ok(Some(Located { name, region }))
 }
 
-async fn read_buckets(ask: Ask<'_>, buckets: Vec<Located>) -> Vec<Resource> {
-    let mut resources = Vec::new();
-    let mut reading = stream::iter(buckets).map(|bucket| read_bucket(ask, bucket)).buffered(BUCKETS_AT_ONCE);
-    while let Some(read) = reading.next().await {
-        // The only error is that the bucket is gone.
-        if let Ok(resource) = read {
-            resources.push(resource);
-        }
-    }
-    resources
-}
-
+/// # Errors
+/// [`Gone`] when the bucket was deleted meanwhile.
 async fn read_bucket(ask: Ask<'_>, bucket: Located) -> Result<Resource, Gone> {
     let name = bucket.name.as_str();
     let place = bucket

@@ -33,12 +33,14 @@
 //! table; S3 Control is `s3control`.
 
 mod answer;
+mod bare;
 mod emulator;
 mod env;
 mod faults;
 mod http;
 pub mod paging;
 mod recording;
+mod scale;
 mod seeded;
 mod server;
 mod sessions;

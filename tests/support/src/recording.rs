@@ -62,7 +62,12 @@ impl Recording {
         let mut noted = proxy.noted();
         ensure!(noted.problems.is_empty(), "not recorded:\n{}", noted.problems.join("\n"));
         let answers = paging::join(std::mem::take(&mut noted.answers))?;
-        Ok(Self(Arc::new(Answers { management: management.to_owned(), answers })))
+        Ok(Self::of(management, answers))
+    }
+
+    /// A recording of these answers.
+    pub(crate) fn of(management: &str, answers: BTreeMap<Call, Answer>) -> Self {
+        Self(Arc::new(Answers { management: management.to_owned(), answers }))
     }
 
     /// The account of the caller's own keys.

@@ -91,6 +91,12 @@ impl Server {
         Env::of_port(self.port())
     }
 
+    /// How long it has been running, as the times of its requests are counted.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.state.started.elapsed()
+    }
+
     /// The requests in the order in which they came.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {

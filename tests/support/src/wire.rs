@@ -232,6 +232,12 @@ const SUBRESOURCES: &[(&str, &str)] = &[
     ("website", "BucketWebsite"),
 ];
 
+/// The query name that selects what `GetBucket…` asks for.
+pub(crate) fn subresource(operation: &str) -> Option<&'static str> {
+    let name = operation.strip_prefix("Get")?;
+    SUBRESOURCES.iter().find(|(_, known)| *known == name).map(|(query, _)| *query)
+}
+
 fn bucket_operation(method: &Method, params: &mut BTreeMap<String, String>) -> String {
     let subresource = SUBRESOURCES.iter().find(|(query, _)| params.remove(*query).is_some());
     match (method.as_str(), subresource) {

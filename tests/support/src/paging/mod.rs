@@ -199,6 +199,49 @@ fn join_pages(listing: &Listing, pages: &[String]) -> Result<String> {
     }
 }
 
+/// Lists that come whole, whatever their length.
+static UNPAGED: &[(&str, &str)] = &[("cloudtrail:DescribeTrails", "trailList")];
+
+/// A list, whole, with other items in it; they are handed over as text. What is no list stays as it is.
+pub(crate) fn with_items(
+    operation: &str,
+    body: &str,
+    change: impl Fn(Vec<String>) -> Vec<String>,
+) -> Result<String> {
+    if let Some((_, name)) = UNPAGED.iter().find(|(unpaged, _)| *unpaged == operation) {
+        return with_json_items(&[name], body, change);
+    }
+    let Some(listing) = find(operation) else {
+        return Ok(body.to_owned());
+    };
+    match listing.form {
+        Form::Iam | Form::Ec2 | Form::S3 => {
+            let layout = Layout::read(body, listing)?;
+            let changed = |name: &&'static str| {
+                (*name, change(layout.items(name).into_iter().map(str::to_owned).collect()))
+            };
+            let lists: BTreeMap<&str, Vec<String>> = listing.lists.iter().map(changed).collect();
+            let items = |name: &str| lists.get(name).into_iter().flatten().map(String::as_str).collect();
+            layout.with(items, &xml::marks(listing.form, None)?)
+        }
+        Form::Json | Form::Kms => with_json_items(listing.lists, body, change),
+    }
+}
+
+fn with_json_items(
+    lists: &[&str],
+    body: &str,
+    change: impl Fn(Vec<String>) -> Vec<String>,
+) -> Result<String> {
+    let mut members: Map<String, Value> = serde_json::from_str(body)?;
+    for name in lists {
+        let items = list_member(&mut members, name)?;
+        let changed = change(items.iter().map(Value::to_string).collect());
+        *items = changed.iter().map(|item| serde_json::from_str(item)).collect::<Result<_, _>>()?;
+    }
+    Ok(Value::Object(members).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,66 @@
+//! The benchmark's larger organization is the demo with more of the same, so that its figures mean something.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use upright_testkit::Server;
+
+/// Types of which an account or a region has exactly one, which therefore do not grow.
+const SINGLE: &[&str] =
+    &["aws.account", "aws.ec2.region_settings", "aws.iam.account", "aws.s3.account", "aws.sso.instance"];
+
+#[test]
+fn twice_the_resources_have_twice_the_findings_with_the_same_verdicts_and_no_call_is_repeated() {
+    let once = by_verdict(&common::DemoScan::run());
+    let server = Server::replay(&common::recording().scaled(2).unwrap()).start().unwrap();
+    let twice = by_verdict(&common::DemoScan::against(&server));
+    assert_eq!(server.unexpected(), Vec::<String>::new());
+    let repeated: Vec<_> = server.requests().into_iter().filter(|request| request.attempt > 1).collect();
+    assert_eq!(repeated, []);
+
+    assert!(once.keys().any(|what| what.is_multiplied && what.verdict == "fail"));
+    let count = |of: &BTreeMap<What, usize>, what: &What| of.get(what).copied().unwrap_or(0);
+    let wrong: Vec<String> = once
+        .keys()
+        .chain(twice.keys())
+        .map(|what| (what, count(&once, what), count(&twice, what)))
+        .filter(|(what, once, twice)| *twice != if what.is_multiplied { 2 * once } else { *once })
+        .map(|(what, once, twice)| format!("{what:?}: {once} became {twice}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What findings are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct What {
+    account: String,
+    control: String,
+    verdict: String,
+    is_multiplied: bool,
+}
+
+fn by_verdict(scan: &common::DemoScan) -> BTreeMap<What, usize> {
+    let mut counts = BTreeMap::new();
+    for finding in scan.findings() {
+        *counts.entry(What::of(finding)).or_insert(0) += 1;
+    }
+    counts
+}
+
+impl What {
+    fn of(finding: &Value) -> Self {
+        let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+        let arn = text("resource_arn");
+        let is_of_aws = arn.contains(":iam::aws:");
+        Self {
+            account: text("account"),
+            control: text("control"),
+            verdict: text("verdict"),
+            is_multiplied: !arn.is_empty() && !is_of_aws && !SINGLE.contains(&text("resource_type").as_str()),
+        }
+    }
+}
