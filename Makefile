@@ -58,7 +58,7 @@ else
 endif
 
 bench: venv ## Measure a scan of recorded answers
-	$(CARGO) bench --locked --bench scan
+	$(CARGO) bench --locked --workspace --bench scan
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -45,10 +45,10 @@ pub(super) struct ScanArguments {
     /// Judge what a file holds instead of calling AWS
     #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "save_inventory"])]
     inventory: Option<PathBuf>,
-    /// Print the reports' places only
+    /// Print only the totals and where the reports are
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Print more: every failing resource, and each call that was not answered
+    /// Print more: failing resources one by one, every account, and all that was not observed
     #[arg(short, long)]
     verbose: bool,
 }

@@ -88,7 +88,7 @@ pub(super) struct RunArguments {
     /// Reports to write: json, html [default: both]
     #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = format)]
     formats: Option<Vec<Format>>,
-    /// Severity from which a failure makes the exit code 1 [default: low]
+    /// Severity from which a failure makes the exit code 1 or 4 [default: low]
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     fail_on: Option<Severity>,
 }
