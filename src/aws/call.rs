@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -35,7 +36,52 @@ pub struct Call {
 
 tokio::task_local! {
     /// The call that the current task is waiting for; the SDK's interceptors run in the same task.
-    static IN_FLIGHT: &'static Call;
+    static IN_FLIGHT: Arc<InFlight>;
+}
+
+/// A call that is being made, with what its latest attempt showed and the SDK does not hand on.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) call: &'static Call,
+    latest: Mutex<Latest>,
+}
+
+#[derive(Debug)]
+struct Latest {
+    /// What AWS keeps saying instead of an answer, so that the whole call may run out of time over it.
+    trouble: Option<(Cause, String)>,
+    /// Whether the latest page announced a further one.
+    has_more: bool,
+}
+
+impl InFlight {
+    fn new(call: &'static Call) -> Arc<Self> {
+        Arc::new(Self { call, latest: Mutex::new(Latest { trouble: None, has_more: false }) })
+    }
+
+    /// The call that the current task is waiting for.
+    pub(super) fn current() -> Option<Arc<Self>> {
+        IN_FLIGHT.try_with(Arc::clone).ok()
+    }
+
+    /// Notes what AWS said instead of an answer; `None` when it answered, or said nothing.
+    pub(super) fn note_trouble(&self, trouble: Option<(Cause, String)>) {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).trouble = trouble;
+    }
+
+    /// Notes whether the latest page announced a further one.
+    pub(super) fn note_page(&self, has_more: bool) {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).has_more = has_more;
+    }
+
+    /// What AWS last said instead of an answer.
+    pub(super) fn trouble(&self) -> Option<(Cause, String)> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
+    fn has_more(&self) -> bool {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).has_more
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,11 +132,6 @@ impl Call {
     pub const fn gone(mut self, codes: &'static [&'static str]) -> Self {
         self.gone = codes;
         self
-    }
-
-    /// The call that the current task is waiting for.
-    pub(super) fn in_flight() -> Option<&'static Self> {
-        IN_FLIGHT.try_with(|call| *call).ok()
     }
 
     /// `service:Operation`.
@@ -176,13 +217,14 @@ impl Place {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let mut repeats = Repeats::none();
+        let flight = InFlight::new(call);
         let reply = loop {
             let generation = self.session().generation();
             // In a box, because the SDK's future is some 15 KB: collectors nest and join these, and the sum
             // overflowed the stack of a worker thread.
-            match self.attempt(call, Box::pin(send())).await {
+            match self.attempt(&flight, Box::pin(send())).await {
                 Ok(Ok(output)) => break Ok(Reply::Answer(output)),
-                Ok(Err(error)) => match self.after(call, &error, generation, &mut repeats) {
+                Ok(Err(error)) => match self.after(&flight, &error, generation, &mut repeats) {
                     Next::Again => {}
                     Next::End(reply) => break reply,
                 },
@@ -207,19 +249,24 @@ impl Place {
         let mut repeats = Repeats::none();
         let mut items = Vec::new();
         let mut stream = open();
+        let flight = InFlight::new(call);
         let end = loop {
             let generation = self.session().generation();
-            let page = match self.attempt(call, stream.next()).await {
+            let page = match self.attempt(&flight, stream.next()).await {
                 Ok(page) => page,
                 Err(unseen) => break Err(unseen),
             };
             match page {
+                // The SDK ends a list when AWS gives the same token twice, as if it were complete.
+                None if flight.has_more() => {
+                    break Err(self.malformed(call, "the list ends with a page that announces another"));
+                }
                 None => break Ok(Reply::Answer(())),
                 Some(Ok(page)) => match take(page) {
                     Some(more) => items.extend(more),
                     None => break Err(self.malformed(call, "the list is missing from the answer")),
                 },
-                Some(Err(error)) => match self.after(call, &error, generation, &mut repeats) {
+                Some(Err(error)) => match self.after(&flight, &error, generation, &mut repeats) {
                     Next::Again => {
                         items.clear();
                         stream = open();
@@ -236,7 +283,7 @@ impl Place {
     #[must_use]
     pub fn malformed(&self, call: &Call, message: &str) -> Unseen {
         Unseen {
-            account: self.account().to_owned(),
+            account: self.subject().to_owned(),
             region: self.region().to_owned(),
             operation: call.name(),
             cause: Cause::Malformed,
@@ -247,8 +294,9 @@ impl Place {
 
     /// Waits for credentials, the rate limit and a permit, then for the answer or for the endpoint to be
     /// given up.
-    async fn attempt<T>(&self, call: &'static Call, sent: impl Future<Output = T>) -> Result<T, Unseen> {
+    async fn attempt<T>(&self, flight: &Arc<InFlight>, sent: impl Future<Output = T>) -> Result<T, Unseen> {
         let aws = self.aws();
+        let call = flight.call;
         self.session().refresh().await?;
         if let Some(limiter) = &aws.limiter {
             let key = (self.account().to_owned(), self.endpoint_region().to_owned(), call.service);
@@ -256,7 +304,7 @@ impl Place {
         }
         let endpoint = aws.endpoints.get(call.service, self.endpoint_region());
         let given_up = |message: String| Unseen {
-            account: self.account().to_owned(),
+            account: self.subject().to_owned(),
             region: self.region().to_owned(),
             operation: call.name(),
             cause: Cause::Unreachable,
@@ -272,14 +320,14 @@ impl Place {
                 // INVARIANT: the semaphore is never closed, so that a missing permit cannot happen.
                 let _permit =
                     if *call == ASSUME_ROLE { None } else { Some(aws.permits.acquire().await) };
-                IN_FLIGHT.scope(call, sent).await
+                IN_FLIGHT.scope(Arc::clone(flight), sent).await
             } => Ok(answer),
         }
     }
 
     fn after<T, E>(
         &self,
-        call: &'static Call,
+        flight: &InFlight,
         error: &SdkError<E, HttpResponse>,
         generation: u64,
         repeats: &mut Repeats,
@@ -287,7 +335,7 @@ impl Place {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        match Failure::of(self, call, error) {
+        match Failure::of(self, flight, error) {
             Failure::Absent => Next::End(Ok(Reply::Absent)),
             Failure::Gone => Next::End(Ok(Reply::Gone)),
             Failure::Expired(_) if !repeats.expired => {
@@ -307,18 +355,18 @@ impl Place {
         let meters = &self.aws().meters;
         match reply {
             Ok(Reply::Answer(_) | Reply::Absent) => {
-                meters.record_answer(self.account(), self.region(), call);
+                meters.record_answer(self.subject(), self.region(), call);
             }
-            Ok(Reply::Gone) => meters.record_gone(self.account(), self.region(), call),
+            Ok(Reply::Gone) => meters.record_gone(self.subject(), self.region(), call),
             Err(unseen) => {
                 tracing::warn!(
-                    account = self.account(),
+                    account = self.subject(),
                     region = self.region(),
                     operation = %call.name(),
                     code = %unseen.code,
                     "call not answered; what it reads is unknown"
                 );
-                meters.record_unseen(self.account(), self.region(), call, unseen);
+                meters.record_unseen(self.subject(), self.region(), call, unseen);
             }
         }
     }

@@ -47,7 +47,7 @@ impl Session {
     /// A session in `account` by a role, assumed with the credentials of `from`. Nothing is called yet.
     #[must_use]
     pub fn in_role(from: &Arc<Self>, account: &str, role: RoleRequest) -> Arc<Self> {
-        let source = Source::Role { from: Box::new(from.home()), role, account: account.to_owned() };
+        let source = Source::Role { from: Box::new(from.home().entering(account)), role };
         Self::new(Arc::clone(&from.aws), account.to_owned(), source)
     }
 
@@ -138,8 +138,8 @@ pub(super) struct NotEntered(pub(super) Unseen);
 enum Source {
     /// The SDK's default chain, or the profile.
     Chain(SharedCredentialsProvider),
-    /// A role in `account`, assumed by another session.
-    Role { from: Box<Place>, role: RoleRequest, account: String },
+    /// A role, assumed by another session at a place for entering its account.
+    Role { from: Box<Place>, role: RoleRequest },
     /// The configuration has no credentials at all.
     None,
 }
@@ -196,9 +196,7 @@ impl Renewing {
     async fn fresh(&self) -> Result<Credentials, Refusal> {
         match &self.source {
             Source::Chain(chain) => chain.provide_credentials().await.map_err(Refusal::Chain),
-            Source::Role { from, role, account } => {
-                boxed_assume(from, role, account).await.map_err(Refusal::Entered)
-            }
+            Source::Role { from, role } => boxed_assume(from, role).await.map_err(Refusal::Entered),
             Source::None => {
                 Err(Refusal::Chain(CredentialsError::not_loaded("no credentials are configured")))
             }
@@ -207,26 +205,13 @@ impl Renewing {
 }
 
 /// A call may renew credentials, which is a call: the box ends the recursion.
-fn boxed_assume<'a>(
-    from: &'a Place,
-    role: &'a RoleRequest,
-    account: &'a str,
-) -> BoxFuture<'a, Result<Credentials, Unseen>> {
-    Box::pin(assume(from, role, account))
+fn boxed_assume<'a>(from: &'a Place, role: &'a RoleRequest) -> BoxFuture<'a, Result<Credentials, Unseen>> {
+    Box::pin(assume(from, role))
 }
 
-async fn assume(from: &Place, role: &RoleRequest, account: &str) -> Result<Credentials, Unseen> {
+async fn assume(from: &Place, role: &RoleRequest) -> Result<Credentials, Unseen> {
     let client = from.sts();
     let seconds = i32::try_from(role.duration.as_secs()).unwrap_or(i32::MAX);
-    // The refusal is about the member account, whoever was asked.
-    let about_member = |unseen: Unseen| Unseen {
-        account: account.to_owned(),
-        cause: match unseen.cause {
-            Cause::Denied { .. } | Cause::Failed => Cause::NotEntered,
-            other => other,
-        },
-        ..unseen
-    };
     let reply = from
         .call(&ASSUME_ROLE, || {
             client
@@ -237,13 +222,12 @@ async fn assume(from: &Place, role: &RoleRequest, account: &str) -> Result<Crede
                 .duration_seconds(seconds)
                 .send()
         })
-        .await
-        .map_err(about_member)?;
+        .await?;
     let Reply::Answer(output) = reply else {
-        return Err(about_member(from.malformed(&ASSUME_ROLE, "no session was given")));
+        return Err(from.malformed(&ASSUME_ROLE, "no session was given"));
     };
     let Some(credentials) = output.credentials else {
-        return Err(about_member(from.malformed(&ASSUME_ROLE, "no session was given")));
+        return Err(from.malformed(&ASSUME_ROLE, "no session was given"));
     };
     Ok(Credentials::new(
         credentials.access_key_id,

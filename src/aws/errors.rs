@@ -14,8 +14,8 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::Place;
-use super::call::Call;
-use crate::inventory::{Cause, Unseen};
+use super::call::InFlight;
+use crate::inventory::{Cause, NO_CONNECTION, Unseen};
 
 const THROTTLES: &[&str] = &[
     "BandwidthLimitExceeded",
@@ -80,6 +80,24 @@ pub(super) fn check_body(body: &[u8], marker: Option<&str>) -> Result<(), Broken
     }
 }
 
+/// Whether a page of a list says that there is a further one: the token for it is there and not empty. What
+/// people wrote cannot pose as one, because quotation marks and angle brackets in it are escaped.
+pub(super) fn announces_more(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    if text.trim_start().starts_with('<') {
+        return ["<Marker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
+            .iter()
+            .filter_map(|tag| text.split_once(tag))
+            .any(|(_, token)| !token.starts_with('<'));
+    }
+    ["\"NextToken\"", "\"nextToken\""]
+        .iter()
+        .filter_map(|key| text.split_once(key))
+        .filter_map(|(_, rest)| rest.trim_start().strip_prefix(':'))
+        .filter_map(|value| value.trim_start().strip_prefix('"'))
+        .any(|token| !token.starts_with('"'))
+}
+
 /// Whether the last thing in the document closes its root element.
 fn is_closed_xml(text: &str) -> bool {
     let mut rest = text;
@@ -106,8 +124,10 @@ fn is_closed_xml(text: &str) -> bool {
 pub(super) enum Attempt {
     /// An answer came.
     Answered,
-    /// An answer came: slow down.
-    Throttled,
+    /// An answer came: slow down, by this code.
+    Throttled(&'static str),
+    /// An answer came: a server error of this status.
+    ServerError(u16),
     /// Nothing came in time.
     Silent { connected: bool, message: String },
     /// The connection broke.
@@ -118,13 +138,17 @@ impl Attempt {
     pub(super) fn of(context: &FinalizerInterceptorContextRef<'_>) -> Self {
         if let Some(response) = context.response() {
             let status = response.status().as_u16();
-            let throttled = status == 429
-                || (status >= 400
-                    && response.body().bytes().is_some_and(|body| {
-                        let text = String::from_utf8_lossy(body);
-                        THROTTLES.iter().any(|code| text.contains(code))
-                    }));
-            return if throttled { Self::Throttled } else { Self::Answered };
+            if status < 400 {
+                return Self::Answered;
+            }
+            let body = response.body().bytes().map(String::from_utf8_lossy);
+            let throttle = body.and_then(|text| THROTTLES.iter().find(|code| text.contains(**code)));
+            return match throttle {
+                Some(code) => Self::Throttled(code),
+                None if status == 429 => Self::Throttled("HTTP429"),
+                None if status >= 500 => Self::ServerError(status),
+                None => Self::Answered,
+            };
         }
         match context.output_or_error() {
             Some(Err(error)) => {
@@ -156,10 +180,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn of<E>(place: &Place, call: &Call, error: &SdkError<E, HttpResponse>) -> Self
+    pub(super) fn of<E>(place: &Place, flight: &InFlight, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
+        let call = flight.call;
         let code = error.as_service_error().and_then(|e| e.code());
         if let Some(code) = code {
             if call.absent.contains(&code) {
@@ -169,7 +194,10 @@ impl Failure {
                 return Self::Gone;
             }
         }
-        let unseen = unseen(place, call, error);
+        let mut unseen = unseen(place, flight, error);
+        if place.entering.is_some() && matches!(unseen.cause, Cause::Denied { .. } | Cause::Failed) {
+            unseen.cause = Cause::NotEntered;
+        }
         if code.is_some_and(|code| EXPIRED.contains(&code)) {
             Self::Expired(unseen)
         } else {
@@ -178,14 +206,15 @@ impl Failure {
     }
 }
 
-fn unseen<E>(place: &Place, call: &Call, error: &SdkError<E, HttpResponse>) -> Unseen
+fn unseen<E>(place: &Place, flight: &InFlight, error: &SdkError<E, HttpResponse>) -> Unseen
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
+    let operation = flight.call.name();
     let failed = |cause, code: &str, message: String| Unseen {
-        account: place.account().to_owned(),
+        account: place.subject().to_owned(),
         region: place.region().to_owned(),
-        operation: call.name(),
+        operation: operation.clone(),
         cause,
         code: code.to_owned(),
         message,
@@ -207,9 +236,9 @@ where
                 failed(Cause::Unsupported, code, message)
             } else if DENIALS.contains(&code) || status == 403 {
                 Unseen::denied(
-                    place.account(),
+                    place.subject(),
                     place.region(),
-                    &call.name(),
+                    &operation,
                     if code.is_empty() { "AccessDenied" } else { code },
                     &message,
                 )
@@ -221,6 +250,9 @@ where
                 failed(Cause::Failed, code, message)
             }
         }
+        SdkError::TimeoutError(_) if let Some((cause, code)) = flight.trouble() => {
+            failed(cause, &code, "AWS kept saying this until the time limit of the call".to_owned())
+        }
         SdkError::TimeoutError(_) => {
             failed(Cause::TimedOut, "Timeout", "no answer within the time limit".to_owned())
         }
@@ -228,7 +260,7 @@ where
             failed(Cause::TimedOut, "Timeout", "no connection within the time limit".to_owned())
         }
         SdkError::ResponseError(_) => failed(Cause::Malformed, "MalformedResponse", source_text(error)),
-        _ => failed(Cause::Failed, "ConnectionError", source_text(error)),
+        _ => failed(Cause::Failed, NO_CONNECTION, source_text(error)),
     }
 }
 
@@ -280,6 +312,27 @@ mod tests {
             "<?xml version=",
         ] {
             assert!(check_body(body.as_bytes(), Some("trailList")).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_tells_whether_there_is_another() {
+        for more in [
+            "<ListUsersResponse><IsTruncated>true</IsTruncated><Marker>x</Marker></ListUsersResponse>",
+            "<DescribeVpcsResponse><nextToken>x</nextToken></DescribeVpcsResponse>",
+            "<ListAllMyBucketsResult><ContinuationToken>x</ContinuationToken></ListAllMyBucketsResult>",
+            "{\"Accounts\":[],\"NextToken\": \"x\"}",
+        ] {
+            assert!(announces_more(more.as_bytes()), "{more}");
+        }
+        for last in [
+            "<ListUsersResponse><IsTruncated>false</IsTruncated></ListUsersResponse>",
+            "<ListUsersResponse><Marker></Marker></ListUsersResponse>",
+            "<DescribeVpcsResponse><nextToken/></DescribeVpcsResponse>",
+            "{\"Accounts\":[{\"Name\":\"\\\"NextToken\\\":\\\"x\\\"\"}],\"NextToken\":null}",
+            "{\"NextToken\":\"\"}",
+        ] {
+            assert!(!announces_more(last.as_bytes()), "{last}");
         }
     }
 }

@@ -18,10 +18,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Aws;
-use super::call::Call;
+use super::call::{Call, InFlight};
 use super::endpoints::Endpoint;
 use super::errors;
-use crate::inventory::{Coverage, CoverageError, CoverageState, Unseen};
+use crate::inventory::{Cause, Coverage, CoverageError, CoverageState, Unseen};
 
 /// What one operation cost in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +122,10 @@ impl Meters {
             .iter()
             .map(|((account, region, service, operation), row)| {
                 let unanswered: u64 = row.errors.iter().map(|e| e.count).sum();
+                let mut errors = row.errors.clone();
+                errors.sort_by(|a, b| {
+                    (&a.unseen.code, &a.unseen.message).cmp(&(&b.unseen.code, &b.unseen.message))
+                });
                 Coverage {
                     account: account.clone(),
                     region: region.clone(),
@@ -135,7 +139,7 @@ impl Meters {
                     answered: row.answered,
                     unanswered,
                     gone: row.gone,
-                    errors: row.errors.clone(),
+                    errors,
                 }
             })
             .collect()
@@ -269,8 +273,12 @@ impl Intercept for Meter {
         if !response.status().is_success() {
             return Ok(());
         }
-        let marker = Call::in_flight().map(|call| call.marker);
-        errors::check_body(response.body().bytes().unwrap_or_default(), marker)?;
+        let flight = InFlight::current();
+        let body = response.body().bytes().unwrap_or_default();
+        errors::check_body(body, flight.as_ref().map(|flight| flight.call.marker))?;
+        if let Some(flight) = flight.filter(|flight| flight.call.paged) {
+            flight.note_page(errors::announces_more(body));
+        }
         Ok(())
     }
 
@@ -282,7 +290,14 @@ impl Intercept for Meter {
     ) -> Result<(), BoxError> {
         let busy = cfg.load::<Sent>().map_or(Duration::ZERO, |sent| sent.0.elapsed());
         let attempt = errors::Attempt::of(context);
-        let throttled = matches!(attempt, errors::Attempt::Throttled);
+        let throttled = matches!(attempt, errors::Attempt::Throttled(_));
+        if let Some(flight) = InFlight::current() {
+            flight.note_trouble(match attempt {
+                errors::Attempt::Throttled(code) => Some((Cause::Throttled, code.to_owned())),
+                errors::Attempt::ServerError(status) => Some((Cause::Failed, format!("HTTP{status}"))),
+                _ => None,
+            });
+        }
         self.aws.meters.throttles.fetch_add(u64::from(throttled), Ordering::Relaxed);
         self.aws.meters.count(self.service, operation(cfg), |count| {
             count.throttles += u64::from(throttled);
@@ -292,7 +307,9 @@ impl Intercept for Meter {
             errors::Attempt::Silent { connected, message } => {
                 self.endpoint.silent(connected, &message);
             }
-            errors::Attempt::Answered | errors::Attempt::Throttled => self.endpoint.answered(),
+            errors::Attempt::Answered | errors::Attempt::Throttled(_) | errors::Attempt::ServerError(_) => {
+                self.endpoint.answered()
+            }
             errors::Attempt::Broken => {}
         }
         tracing::debug!(

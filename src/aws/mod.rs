@@ -204,6 +204,7 @@ pub struct Place {
     endpoint_region: String,
     label: String,
     sdk: SdkConfig,
+    entering: Option<String>,
 }
 
 impl Place {
@@ -217,13 +218,23 @@ impl Place {
             .credentials_provider(session.credentials())
             .identity_cache(IdentityCache::no_cache())
             .build();
-        Self { session, endpoint_region, label, sdk }
+        Self { session, endpoint_region, label, sdk, entering: None }
     }
 
     /// Account that is asked.
     #[must_use]
     pub fn account(&self) -> &str {
         self.session.account()
+    }
+
+    /// The same place, for entering `account` from it.
+    pub(super) fn entering(self, account: &str) -> Self {
+        Self { entering: Some(account.to_owned()), ..self }
+    }
+
+    /// The account that calls from here are about: the one that is entered, or the one that is asked.
+    fn subject(&self) -> &str {
+        self.entering.as_deref().unwrap_or_else(|| self.account())
     }
 
     /// The region, or [`GLOBAL`].

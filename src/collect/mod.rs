@@ -443,3 +443,41 @@ pub async fn regional(ask: Ask<'_>) -> Collected {
 fn time(at: aws_smithy_types::DateTime) -> String {
     jiff::Timestamp::new(at.secs(), 0).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::FACET;
+
+    #[test]
+    fn every_facet_has_a_row_and_every_row_a_facet() {
+        for kind in KINDS {
+            let mut generator = schemars::generate::SchemaSettings::draft2020_12()
+                .with(|s| s.inline_subschemas = true)
+                .into_generator();
+            let schema = (kind.schema)(&mut generator).to_value();
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let facets: BTreeSet<&str> = properties
+                .into_iter()
+                .flatten()
+                .filter(|(_, property)| property.get(FACET).is_some())
+                .map(|(name, _)| name.as_str())
+                .collect();
+            let rows: BTreeSet<&str> = kind.facets.iter().map(|row| row.field).collect();
+            assert_eq!(facets, rows, "{}", kind.name);
+            assert_eq!(rows.len(), kind.facets.len(), "{} has a row twice", kind.name);
+            assert!(
+                kind.facets.iter().all(|row| !row.calls.is_empty()),
+                "{} has a row without a call",
+                kind.name
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_types_and_collections_are_distinct() {
+        let names: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let collections: BTreeSet<&str> = KINDS.iter().map(|kind| kind.collection).collect();
+        assert_eq!((names.len(), collections.len()), (KINDS.len(), KINDS.len()));
+    }
+}

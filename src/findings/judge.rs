@@ -45,7 +45,7 @@ pub fn judge(inventory: &Arc<Inventory>, controls: &[&Control]) -> Vec<Finding> 
 fn of_account(inventory: &Arc<Inventory>, account: &Account, control: &Control) -> Vec<Finding> {
     let mut findings: Vec<Finding> = inventory
         .of_kind(&account.id, control.kind.name)
-        .map(|resource| of_resource(inventory, control, resource))
+        .map(|resource| of_resource(inventory, account, control, resource))
         .collect();
     let mut places: BTreeMap<String, Unseen> = BTreeMap::new();
     for unseen in inventory.holes(&account.id, control.kind.name, control.kind.scope == Scope::Global) {
@@ -66,10 +66,15 @@ fn of_account(inventory: &Arc<Inventory>, account: &Account, control: &Control) 
     findings
 }
 
-fn of_resource(inventory: &Arc<Inventory>, control: &Control, resource: &Arc<Resource>) -> Finding {
+fn of_resource(
+    inventory: &Arc<Inventory>,
+    account: &Account,
+    control: &Control,
+    resource: &Arc<Resource>,
+) -> Finding {
     let judgement = control.judge(inventory, resource);
     let about = About {
-        account: &resource.account,
+        account,
         region: &resource.region,
         arn: &resource.arn,
         name: &resource.name,
@@ -80,12 +85,12 @@ fn of_resource(inventory: &Arc<Inventory>, control: &Control, resource: &Arc<Res
 
 fn of_place(account: &Account, control: &Control, region: &str, verdict: Verdict) -> Finding {
     let name = if region == GLOBAL { account.id.clone() } else { format!("{}/{region}", account.id) };
-    let about = About { account: &account.id, region, arn: "", name: &name, tags: BTreeMap::new() };
+    let about = About { account, region, arn: "", name: &name, tags: BTreeMap::new() };
     finding(control, about, &verdict, Vec::new())
 }
 
 struct About<'a> {
-    account: &'a str,
+    account: &'a Account,
     region: &'a str,
     arn: &'a str,
     name: &'a str,
@@ -95,10 +100,15 @@ struct About<'a> {
 fn finding(control: &Control, about: About<'_>, verdict: &Verdict, evidence: Vec<Evidence>) -> Finding {
     let identity = Identity {
         control: &control.id,
-        account: about.account,
+        account: &about.account.id,
         region: about.region,
         resource_type: control.kind.name,
         resource_arn: about.arn,
+    };
+    // What has no ARN of its own (a place, the settings of a region) is shown as part of its account.
+    let resource_arn = match about.arn {
+        "" => format!("arn:{}:iam::{}:root", about.account.partition, about.account.id),
+        arn => arn.to_owned(),
     };
     let (reason, unseen) = match verdict {
         Verdict::Pass => (format!("{}.", control.title.trim_end_matches('.')), None),
@@ -112,10 +122,10 @@ fn finding(control: &Control, about: About<'_>, verdict: &Verdict, evidence: Vec
         severity: control.severity,
         verdict: verdict.kind(),
         reason,
-        account: about.account.to_owned(),
+        account: about.account.id.clone(),
         region: about.region.to_owned(),
         resource_type: control.kind.name.to_owned(),
-        resource_arn: about.arn.to_owned(),
+        resource_arn,
         resource_name: about.name.to_owned(),
         tags: about.tags,
         evidence,
@@ -129,4 +139,89 @@ fn tags(resource: &Resource) -> BTreeMap<String, String> {
         return BTreeMap::new();
     };
     tags.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::controls::{ControlSet, VerdictKind};
+    use crate::inventory::Listing;
+
+    const ID: &str = "111122223333";
+
+    fn account(state: AccountState) -> Account {
+        Account {
+            id: ID.to_owned(),
+            name: "a".to_owned(),
+            partition: "aws-cn".to_owned(),
+            is_management: None,
+            organization: None,
+            units: None,
+            tags: None,
+            regions: vec!["cn-north-1".to_owned(), "cn-northwest-1".to_owned()],
+            state,
+        }
+    }
+
+    fn listing(region: &str, count: Facet<usize>) -> Listing {
+        Listing {
+            account: ID.to_owned(),
+            region: region.to_owned(),
+            kind: "aws.ec2.instance".to_owned(),
+            count,
+        }
+    }
+
+    fn denied(region: &str) -> Unseen {
+        Unseen::denied(ID, region, "ec2:DescribeInstances", "UnauthorizedOperation", "no")
+    }
+
+    /// What the control on instances says, as (region, verdict).
+    fn verdicts(state: AccountState, listings: Vec<Listing>) -> Vec<(String, VerdictKind)> {
+        let set = ControlSet::builtin().unwrap();
+        let control = set.control("ec2-instance-imdsv2").unwrap();
+        let inventory =
+            Inventory::new(Timestamp::UNIX_EPOCH, vec![account(state)], Vec::new(), listings, Vec::new());
+        let findings = judge(&Arc::new(inventory), &[control]);
+        for finding in &findings {
+            assert_eq!(finding.resource_arn, "arn:aws-cn:iam::111122223333:root");
+            assert_eq!(finding.unseen.is_some(), finding.verdict == VerdictKind::Unknown);
+        }
+        findings.into_iter().map(|f| (f.region, f.verdict)).collect()
+    }
+
+    #[test]
+    fn nothing_there_is_not_applicable_only_where_every_place_was_seen() {
+        let both = vec![listing("cn-north-1", Facet::Known(0)), listing("cn-northwest-1", Facet::Known(0))];
+        assert_eq!(
+            verdicts(AccountState::Scanned, both),
+            [("global".to_owned(), VerdictKind::NotApplicable)]
+        );
+    }
+
+    #[test]
+    fn a_place_that_could_not_be_listed_or_was_not_is_unknown() {
+        let one = vec![
+            listing("cn-north-1", Facet::Unknown(denied("cn-north-1"))),
+            listing("cn-northwest-1", Facet::Known(0)),
+        ];
+        assert_eq!(verdicts(AccountState::Scanned, one), [("cn-north-1".to_owned(), VerdictKind::Unknown)]);
+        let forgotten = vec![listing("cn-north-1", Facet::Known(0))];
+        assert_eq!(
+            verdicts(AccountState::Scanned, forgotten),
+            [("cn-northwest-1".to_owned(), VerdictKind::Unknown)]
+        );
+    }
+
+    #[test]
+    fn an_account_that_was_not_entered_is_unknown_and_a_skipped_one_is_left_out() {
+        let unseen = denied("global");
+        assert_eq!(
+            verdicts(AccountState::Failed { unseen }, Vec::new()),
+            [("global".to_owned(), VerdictKind::Unknown)]
+        );
+        assert_eq!(verdicts(AccountState::Skipped { reason: "suspended".to_owned() }, Vec::new()), []);
+    }
 }

@@ -32,7 +32,7 @@ pub struct Finding {
     pub region: String,
     /// Type of the resource, such as `aws.s3.bucket`.
     pub resource_type: String,
-    /// ARN of the resource; empty for a verdict on a whole account or region.
+    /// ARN of the resource; that of the account for a verdict on a place, or on what has no ARN of its own.
     pub resource_arn: String,
     /// What people call the resource.
     pub resource_name: String,

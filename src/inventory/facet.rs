@@ -58,21 +58,22 @@ impl<T> From<Result<T, Unseen>> for Facet<T> {
     }
 }
 
-/// To a control a facet looks like the value it holds, so its schema is the value's.
+/// Schema keyword of a field that a call of its own fills.
+pub const FACET: &str = "x-upright-facet";
+
+/// To a control a facet looks like the value it holds, so its schema is the value's, marked as a facet's.
 impl<T: JsonSchema> JsonSchema for Facet<T> {
     fn inline_schema() -> bool {
-        T::inline_schema()
+        true
     }
 
     fn schema_name() -> Cow<'static, str> {
         T::schema_name()
     }
 
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
-
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
+        let mut schema = T::json_schema(generator);
+        schema.insert(FACET.to_owned(), true.into());
+        schema
     }
 }

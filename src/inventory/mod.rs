@@ -19,8 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use facet::Facet;
+pub use facet::{FACET, Facet};
 pub use file::{InventoryFileError, load, save};
+pub(crate) use unseen::NO_CONNECTION;
 pub use unseen::{Cause, Denial, Unseen};
 
 /// The region that stands for services without one (IAM, Organizations, the bucket list).

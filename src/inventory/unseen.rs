@@ -5,6 +5,11 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::GLOBAL;
+
+/// Code of a call whose connection broke or was refused.
+pub(crate) const NO_CONNECTION: &str = "ConnectionError";
+
 /// Why a value is not there: which call, in which account and region, and what was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Unseen {
@@ -127,8 +132,16 @@ impl Unseen {
                 self.account
             ),
             Cause::Throttled => "scan with a lower `--max-rate` or at a quieter time".to_owned(),
+            Cause::TimedOut | Cause::Unreachable if self.region == GLOBAL => {
+                format!("check that {} can be reached from here, and scan again", self.service())
+            }
             Cause::TimedOut | Cause::Unreachable => format!(
                 "check that region {} can be reached from here, or leave it out with `--regions`",
+                self.region
+            ),
+            Cause::Failed if self.code == NO_CONNECTION => format!(
+                "check the network and any proxy between here and {} in {}, and scan again",
+                self.service(),
                 self.region
             ),
             Cause::Failed | Cause::Malformed => {
@@ -137,7 +150,44 @@ impl Unseen {
             Cause::Unsupported => "nothing to do: AWS does not offer it there".to_owned(),
             Cause::NotCollected => "scan again with this control enabled".to_owned(),
             Cause::OutOfScope => "add the account and region it lies in to the scan".to_owned(),
-            Cause::ControlError => "correct the control; `upright controls test` shows where".to_owned(),
+            Cause::ControlError => {
+                "the control cannot judge this; correct it if it is yours, otherwise report it".to_owned()
+            }
+        }
+    }
+
+    fn service(&self) -> &str {
+        self.operation.split_once(':').map_or("AWS", |(service, _)| service)
+    }
+
+    /// What two failures have in common that one person removes in one step: the call, where it was made and
+    /// what stood in its way, whichever resource it was about.
+    #[must_use]
+    pub fn obstacle(&self) -> String {
+        let mut cause = self.cause.clone();
+        // A resource's own policy is changed resource by resource.
+        if let Cause::Denied { by, resource, .. } = &mut cause
+            && *by != Denial::ResourcePolicy
+        {
+            *resource = None;
+        }
+        // Where no call is to blame, the message alone says what is.
+        let message = if self.operation.is_empty() { self.message.as_str() } else { "" };
+        let Self { account, region, operation, code, .. } = self;
+        format!("{:?}", (operation, account, region, cause, code, message))
+    }
+
+    /// Makes it stand for another failure with the same [obstacle](Self::obstacle) as well. The message is that
+    /// of one of them, the same whichever came first.
+    pub fn widen(&mut self, other: &Self) {
+        if self.message > other.message {
+            self.message.clone_from(&other.message);
+        }
+        if let (Cause::Denied { resource, .. }, Cause::Denied { resource: others, .. }) =
+            (&mut self.cause, &other.cause)
+            && resource != others
+        {
+            *resource = None;
         }
     }
 
@@ -332,6 +382,43 @@ mod tests {
         assert_eq!(
             unseen.statement().and_then(|s| s["Action"].as_str().map(str::to_owned)),
             Some("s3:GetEncryptionConfiguration".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_call_refused_for_many_resources_is_one_obstacle_and_a_policy_of_theirs_is_many() {
+        let denied = |bucket: &str, why: &str| {
+            let message = format!(
+                "User: u is not authorized to perform: s3:GetBucketPolicy on resource: \"arn:aws:s3:::{bucket}\" {why}"
+            );
+            Unseen::denied("111122223333", "eu-west-1", "s3:GetBucketPolicy", "AccessDenied", &message)
+        };
+        let identity = "because no identity-based policy allows the action";
+        let (mut a, b) = (denied("a", identity), denied("b", identity));
+        assert_eq!(a.obstacle(), b.obstacle());
+        a.widen(&b);
+        assert_eq!(
+            a.remedy(),
+            "the owner of account 111122223333 allows `s3:GetBucketPolicy` on `*` in the scanner's role"
+        );
+        let theirs = "with an explicit deny in a resource-based policy";
+        assert_ne!(denied("a", theirs).obstacle(), denied("b", theirs).obstacle());
+    }
+
+    #[test]
+    fn who_cannot_be_reached_is_named() {
+        let unseen = |region: &str, cause, code: &str| Unseen {
+            operation: "iam:ListUsers".to_owned(),
+            code: code.to_owned(),
+            ..Unseen::without_call("111122223333", region, cause, String::new())
+        };
+        assert_eq!(
+            unseen(GLOBAL, Cause::TimedOut, "Timeout").remedy(),
+            "check that iam can be reached from here, and scan again"
+        );
+        assert_eq!(
+            unseen("eu-west-1", Cause::Failed, NO_CONNECTION).remedy(),
+            "check the network and any proxy between here and iam in eu-west-1, and scan again"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! From a run to its [`Report`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -166,34 +166,49 @@ fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> 
 
 /// What was not observed, by what was asked and where; the gap that hides the most first.
 fn gaps(inventory: &Inventory, findings: &[Finding]) -> Vec<Gap> {
-    let mut hidden: BTreeMap<String, (Unseen, u64, Vec<String>)> = BTreeMap::new();
-    let entry = |hidden: &mut BTreeMap<String, (Unseen, u64, Vec<String>)>, unseen: &Unseen| {
-        let key = format!("{unseen:?}");
-        hidden.entry(key.clone()).or_insert_with(|| (unseen.clone(), 0, Vec::new()));
-        key
-    };
+    let mut hidden: BTreeMap<String, Hidden> = BTreeMap::new();
     // A failed call is a gap also where every verdict could do without it.
     let failed = inventory.coverage.iter().filter(|row| row.state != CoverageState::Ok);
     for error in failed.flat_map(|row| &row.errors) {
-        entry(&mut hidden, &error.unseen);
+        Hidden::of(&mut hidden, &error.unseen);
     }
     for finding in findings.iter().filter(|f| f.verdict == VerdictKind::Unknown) {
         let Some(unseen) = &finding.unseen else { continue };
-        let key = entry(&mut hidden, unseen);
-        if let Some((_, count, controls)) = hidden.get_mut(&key) {
-            *count += 1;
-            if controls.last() != Some(&finding.control) && !controls.contains(&finding.control) {
-                controls.push(finding.control.clone());
-            }
-        }
+        let gap = Hidden::of(&mut hidden, unseen);
+        gap.findings += 1;
+        gap.controls.insert(&finding.control);
     }
     let mut gaps: Vec<Gap> = hidden
         .into_values()
-        .map(|(unseen, findings, mut controls)| {
-            controls.sort();
-            Gap { remedy: unseen.remedy(), statement: unseen.statement(), unseen, findings, controls }
+        .map(|Hidden { unseen, findings, controls }| Gap {
+            remedy: unseen.remedy(),
+            statement: unseen.statement(),
+            unseen,
+            findings,
+            controls: controls.into_iter().map(str::to_owned).collect(),
         })
         .collect();
     gaps.sort_by_key(|gap| std::cmp::Reverse(gap.findings));
     gaps
+}
+
+/// A gap that is being added up.
+struct Hidden<'a> {
+    unseen: Unseen,
+    findings: u64,
+    controls: BTreeSet<&'a str>,
+}
+
+impl<'a> Hidden<'a> {
+    /// The gap that a reason belongs to. A call that fails in the same way for many resources of a place is one
+    /// gap, whose message is that of one of them.
+    fn of<'m>(hidden: &'m mut BTreeMap<String, Self>, unseen: &Unseen) -> &'m mut Self {
+        let gap = hidden.entry(unseen.obstacle()).or_insert_with(|| Self {
+            unseen: unseen.clone(),
+            findings: 0,
+            controls: BTreeSet::new(),
+        });
+        gap.unseen.widen(unseen);
+        gap
+    }
 }

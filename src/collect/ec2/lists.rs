@@ -27,6 +27,12 @@ pub(super) static DESCRIBE_VPC_PEERING_CONNECTIONS: Call =
     Call::list("ec2", "DescribeVpcPeeringConnections", "vpcPeeringConnectionSet");
 pub(super) static DESCRIBE_VPCS: Call = Call::list("ec2", "DescribeVpcs", "vpcSet");
 
+/// Items in a page. Without a size AWS tries to answer everything at once, which is throttled first and times
+/// out in large accounts ([pagination](https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-pagination.html)).
+const PAGE_SIZE: i32 = 1000;
+/// The most that `DescribeRouteTables` and `GetManagedPrefixListEntries` take.
+pub(super) const PAGE_SIZE_OF_ROUTES: i32 = 100;
+
 /// A list, as far as it was read.
 pub(super) struct List<I> {
     /// The call that reads it.
@@ -61,7 +67,10 @@ impl Lists {
     pub async fn read(ask: Ask<'_>, ec2: &Client) -> Self {
         macro_rules! list {
             ($call:ident, $operation:ident, $take:expr) => {
-                read(ask, &$call, || ec2.$operation().into_paginator().send(), $take)
+                list!($call, $operation, $take, PAGE_SIZE)
+            };
+            ($call:ident, $operation:ident, $take:expr, $page_size:expr) => {
+                read(ask, &$call, || ec2.$operation().into_paginator().page_size($page_size).send(), $take)
             };
         }
         let (
@@ -82,7 +91,12 @@ impl Lists {
             list!(DESCRIBE_NETWORK_ACLS, describe_network_acls, |page| page.network_acls),
             list!(DESCRIBE_VPC_PEERING_CONNECTIONS, describe_vpc_peering_connections, |page| page
                 .vpc_peering_connections),
-            list!(DESCRIBE_ROUTE_TABLES, describe_route_tables, |page| page.route_tables),
+            list!(
+                DESCRIBE_ROUTE_TABLES,
+                describe_route_tables,
+                |page| page.route_tables,
+                PAGE_SIZE_OF_ROUTES
+            ),
             list!(DESCRIBE_SECURITY_GROUPS, describe_security_groups, |page| page.security_groups),
             list!(DESCRIBE_VPCS, describe_vpcs, |page| page.vpcs),
         );

@@ -6,7 +6,7 @@ use aws_sdk_ec2::Client;
 use futures::future::join_all;
 
 use super::super::{Ask, Kind};
-use super::lists::Lists;
+use super::lists::{Lists, PAGE_SIZE_OF_ROUTES};
 use super::{Missing, ROUTE_TABLE, SECURITY_GROUP, must, route, security_group};
 use crate::aws::{Call, Reply};
 use crate::inventory::{Facet, Unseen};
@@ -67,7 +67,13 @@ async fn entries(ask: Ask<'_>, ec2: &Client, id: &str) -> Result<Vec<String>, Un
         .place
         .pages(
             call,
-            || ec2.get_managed_prefix_list_entries().prefix_list_id(id).into_paginator().send(),
+            || {
+                ec2.get_managed_prefix_list_entries()
+                    .prefix_list_id(id)
+                    .into_paginator()
+                    .page_size(PAGE_SIZE_OF_ROUTES)
+                    .send()
+            },
             |page| page.entries,
         )
         .await;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::credential_report::{
     GENERATE_CREDENTIAL_REPORT, GET_CREDENTIAL_REPORT, RootCredentials, SharedReport,
 };
-use super::{missing, page, text};
+use super::{PAGE_SIZE, missing, page, text};
 use crate::aws::{Call, Place, Reply};
 use crate::collect::{Ask, Collected, Kind, Observed, Per, Row, Scope};
 use crate::inventory::{Facet, Unseen};
@@ -240,7 +240,7 @@ async fn read_virtual_mfa_devices(place: &Place, client: &Client) -> Result<Vec<
     let listed = place
         .pages(
             &LIST_VIRTUAL_MFA_DEVICES,
-            || client.list_virtual_mfa_devices().into_paginator().send(),
+            || client.list_virtual_mfa_devices().into_paginator().page_size(PAGE_SIZE).send(),
             |p| page(p.is_truncated, p.marker.as_ref(), Some(p.virtual_mfa_devices)),
         )
         .await;
@@ -270,6 +270,7 @@ async fn read_entities(ask: Ask<'_>, client: &Client, policy: &str) -> Result<En
                     .policy_arn(&arn)
                     .policy_usage_filter(sdk::PolicyUsageType::PermissionsPolicy)
                     .into_paginator()
+                    .page_size(PAGE_SIZE)
                     .send()
             },
             |p| page(p.is_truncated, p.marker.clone().as_ref(), entities_of_page(p)),

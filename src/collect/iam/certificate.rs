@@ -7,7 +7,7 @@ use aws_sdk_iam::types::ServerCertificateMetadata;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{page, part, text};
+use super::{PAGE_SIZE, page, part, text};
 use crate::aws::Call;
 use crate::collect::{Ask, Collected, Kind, Observed, Scope, time};
 use crate::inventory::{Resource, Unseen};
@@ -50,7 +50,7 @@ pub async fn collect(ask: Ask<'_>, client: &Client) -> Collected {
         .place
         .pages(
             &LIST_SERVER_CERTIFICATES,
-            || client.list_server_certificates().into_paginator().send(),
+            || client.list_server_certificates().into_paginator().page_size(PAGE_SIZE).send(),
             |p| page(p.is_truncated, p.marker.as_ref(), Some(p.server_certificate_metadata_list)),
         )
         .await;

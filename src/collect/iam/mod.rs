@@ -30,6 +30,10 @@ use super::{Ask, Collected, Kind};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Resource, Unseen};
 
+/// Items in a page, the most that IAM gives; it may give fewer. Its own choice of 100 would make ten times
+/// the calls, one after another.
+const PAGE_SIZE: i32 = 1000;
+
 /// Collects what is wanted of IAM.
 pub async fn collect(ask: Ask<'_>) -> Collected {
     let kinds = [&ACCOUNT, &INSTANCE_PROFILE, &POLICY, &ROLE, &SERVER_CERTIFICATE, &USER];

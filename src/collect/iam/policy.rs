@@ -9,7 +9,7 @@ use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{date, document, missing, page, part, text};
+use super::{PAGE_SIZE, date, document, missing, page, part, text};
 use crate::aws::{Call, Listed, Place, Reply};
 use crate::collect::schema::PolicyDocument;
 use crate::collect::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
@@ -73,8 +73,15 @@ async fn list(
     scope: PolicyScopeType,
     only_attached: bool,
 ) -> Listed<sdk::Policy> {
-    let open =
-        || client.list_policies().scope(scope.clone()).only_attached(only_attached).into_paginator().send();
+    let open = || {
+        client
+            .list_policies()
+            .scope(scope.clone())
+            .only_attached(only_attached)
+            .into_paginator()
+            .page_size(PAGE_SIZE)
+            .send()
+    };
     place.pages(&LIST_POLICIES, open, |p| page(p.is_truncated, p.marker.as_ref(), p.policies)).await
 }
 

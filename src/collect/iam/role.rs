@@ -7,7 +7,7 @@ use aws_sdk_iam::types as sdk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{date, document, page, part, text};
+use super::{PAGE_SIZE, date, document, page, part, text};
 use crate::aws::Call;
 use crate::collect::schema::PolicyDocument;
 use crate::collect::{Ask, Collected, Kind, Observed, Scope};
@@ -83,7 +83,7 @@ pub async fn collect(ask: Ask<'_>, client: &Client) -> Collected {
         .place
         .pages(
             &LIST_ROLES,
-            || client.list_roles().into_paginator().send(),
+            || client.list_roles().into_paginator().page_size(PAGE_SIZE).send(),
             |p| page(p.is_truncated, p.marker.as_ref(), Some(p.roles)),
         )
         .await;
@@ -117,7 +117,7 @@ pub async fn collect_profiles(ask: Ask<'_>, client: &Client) -> Collected {
         .place
         .pages(
             &LIST_INSTANCE_PROFILES,
-            || client.list_instance_profiles().into_paginator().send(),
+            || client.list_instance_profiles().into_paginator().page_size(PAGE_SIZE).send(),
             |p| page(p.is_truncated, p.marker.as_ref(), Some(p.instance_profiles)),
         )
         .await;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::credential_report::{
     GENERATE_CREDENTIAL_REPORT, GET_CREDENTIAL_REPORT, SharedReport, UserCredentials,
 };
-use super::{date, page, part, text};
+use super::{PAGE_SIZE, date, page, part, text};
 use crate::aws::{Call, Place, Reply};
 use crate::collect::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -142,7 +142,7 @@ pub async fn collect(ask: Ask<'_>, client: &Client, report: SharedReport<'_>) ->
         .place
         .pages(
             &LIST_USERS,
-            || client.list_users().into_paginator().send(),
+            || client.list_users().into_paginator().page_size(PAGE_SIZE).send(),
             |p| page(p.is_truncated, p.marker.as_ref(), Some(p.users)),
         )
         .await;

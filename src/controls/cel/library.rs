@@ -215,9 +215,21 @@ fn answer<'b, 'v>(
     })?;
     if let Some(node) = args.iter().find_map(|arg| view::node_of(arg.as_ref())) {
         node.note_whole();
-        node.scene().note(&format!("{name}({})", node.path()), &result);
+        node.scene().note(&format!("{name}({})", described(args)), &result);
     }
     native(&result).map(CowVal::Owned)
+}
+
+/// Arguments as evidence names them: where they were read, or what they are.
+fn described(args: &[CowVal<'_, '_>]) -> String {
+    let words: Vec<String> = args
+        .iter()
+        .map(|arg| match view::node_of(arg.as_ref()) {
+            Some(node) => node.path().to_owned(),
+            None => json_of(arg.as_ref()).map_or_else(|_| "…".to_owned(), |value| value.to_string()),
+        })
+        .collect();
+    words.join(", ")
 }
 
 fn wrong(message: impl ToString) -> ExecutionError {
