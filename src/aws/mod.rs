@@ -149,7 +149,9 @@ impl Aws {
             loader = loader.region(Region::new(region.clone()));
         }
         let sdk = loader.load().await;
-        let home_region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
+        // `AWS_REGION=` is how shells leave it unset.
+        let home_region = sdk.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let home_region = home_region.ok_or(ConnectError::NoRegion)?;
         Ok(Self::new(sdk, home_region, limits))
     }
 

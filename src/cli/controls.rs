@@ -215,7 +215,9 @@ fn print_schema(json: bool, only: Option<&str>) -> Done {
         let kinds: serde_json::Map<String, serde_json::Value> = kinds
             .map(|kind| {
                 let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
-                (kind.name.to_owned(), (kind.schema)(&mut generator).to_value())
+                let mut schema = (kind.schema)(&mut generator);
+                schema.insert("$defs".to_owned(), generator.take_definitions(true).into());
+                (kind.name.to_owned(), schema.to_value())
             })
             .collect();
         return print_json(&kinds);

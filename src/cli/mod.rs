@@ -10,7 +10,7 @@ mod scan;
 mod settings;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +67,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    // Where no terminal ends the lines, long ones stay whole: ids and paths in them can be found and copied.
+    let handler = |_: &dyn miette::Diagnostic| -> Box<dyn miette::ReportHandler> {
+        Box::new(miette::MietteHandlerOpts::new().wrap_lines(io::stderr().is_terminal()).build())
+    };
+    // A second run in the same process keeps the first handler, which is the same.
+    drop(miette::set_hook(Box::new(handler)));
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -31,6 +31,17 @@ pub enum InventoryFileError {
         #[source]
         source: std::io::Error,
     },
+    /// The file is cut off or broken, so that it cannot be unpacked from this line on.
+    #[error("inventory file `{path}`, line {line}: {source}; save it again")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        source: std::io::Error,
+    },
     /// A line is not what it should be.
     #[error("inventory file `{path}`, line {line}: {source}")]
     Line {
@@ -44,7 +55,7 @@ pub enum InventoryFileError {
     },
     /// The file was written by another version, or is something else.
     #[error(
-        "inventory file `{path}` has version {found}, this program reads {VERSION}; save it again with this program"
+        "inventory file `{path}`, line 1: it has version {found}, this program reads {VERSION}; save it again with this program"
     )]
     Version {
         /// The file.
@@ -72,6 +83,12 @@ struct Header {
     lines: usize,
     accounts: Vec<Account>,
     absent_regions: BTreeMap<String, Vec<String>>,
+}
+
+/// What every version of the header has.
+#[derive(Deserialize)]
+struct Versioned {
+    upright_inventory: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -131,16 +148,18 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryFileError> {
     let mut number = 0;
     let mut next = |text: &mut String| -> Result<Option<usize>, InventoryFileError> {
         text.clear();
-        let read = std::io::Read::take(&mut reader, MAX_LINE_BYTES).read_line(text).map_err(io)?;
         number += 1;
+        let broken = |source| InventoryFileError::Broken { path: path.to_owned(), line: number, source };
+        let read = std::io::Read::take(&mut reader, MAX_LINE_BYTES).read_line(text).map_err(broken)?;
         Ok((read > 0).then_some(number))
     };
     let at = |line: usize| move |source| InventoryFileError::Line { path: path.to_owned(), line, source };
     next(&mut text)?;
-    let header: Header = serde_json::from_str(&text).map_err(at(1))?;
-    if header.upright_inventory != VERSION {
-        return Err(InventoryFileError::Version { path: path.to_owned(), found: header.upright_inventory });
+    let Versioned { upright_inventory: found } = serde_json::from_str(&text).map_err(at(1))?;
+    if found != VERSION {
+        return Err(InventoryFileError::Version { path: path.to_owned(), found });
     }
+    let header: Header = serde_json::from_str(&text).map_err(at(1))?;
     let (mut listings, mut coverage, mut resources) = (Vec::new(), Vec::new(), Vec::new());
     let mut found = 0;
     while let Some(line) = next(&mut text)? {

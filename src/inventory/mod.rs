@@ -262,7 +262,9 @@ impl Inventory {
         });
         let mut holes: Vec<Unseen> = failed.collect();
         let global = [GLOBAL.to_owned()];
-        let places: &[String] = if is_global { &global } else { &seen.regions };
+        // Without regions nothing was looked for in any; that is no sign that there is nothing.
+        let places: &[String] =
+            if is_global || (seen.regions.is_empty() && holes.is_empty()) { &global } else { &seen.regions };
         for place in places {
             if !self.listings_of(account, kind).any(|listing| listing.region == *place) {
                 let message = format!("`{kind}` was not listed there");
