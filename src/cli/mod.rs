@@ -68,11 +68,10 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // Where no terminal ends the lines, long ones stay whole: ids and paths in them can be found and copied.
-    let handler = |_: &dyn miette::Diagnostic| -> Box<dyn miette::ReportHandler> {
-        Box::new(miette::MietteHandlerOpts::new().wrap_lines(io::stderr().is_terminal()).build())
-    };
     // A second run in the same process keeps the first handler, which is the same.
-    drop(miette::set_hook(Box::new(handler)));
+    drop(miette::set_hook(Box::new(|_| {
+        Box::new(miette::MietteHandlerOpts::new().wrap_lines(io::stderr().is_terminal()).build())
+    })));
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
