@@ -8,6 +8,8 @@
     reason = "a test ends where something is missing"
 )]
 
+pub mod disturbed;
+
 use std::time::Duration;
 
 use serde_json::Value;

@@ -261,11 +261,8 @@ impl<'a> Summary<'a> {
             (Paint::Plain, &error),
             (Paint::Dim, &leaves),
         ]);
-        if self.options.verbosity == Verbosity::Verbose {
-            self.screen.paragraph("  → ", &gap.remedy);
-        } else {
-            self.screen.line([(Paint::Plain, "  → "), (Paint::Plain, gap.remedy.as_str())]);
-        }
+        // Never cut off: the end of the sentence is where it says what to change.
+        self.screen.paragraph("  → ", &gap.remedy);
     }
 
     fn written(&mut self, written: &[&Path]) {
