@@ -1,6 +1,7 @@
 //! Reading YAML that a person wrote: nothing is guessed, and what is wrong is told in the person's words.
 
 use serde::de::DeserializeOwned;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
 /// Two words that differ in more than this part of their letters are no slip of the finger.
@@ -58,7 +59,7 @@ pub(crate) fn describe(error: &Error) -> (String, Option<String>) {
             ("expected a whole number".to_owned(), None)
         }
         Error::Unexpected { expected, .. } => (format!("expected {}", shape(expected)), hint(expected)),
-        Error::MultipleDocuments { .. } => {
+        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             ("expected one document, but another begins here".to_owned(), Some("remove the `---`".to_owned()))
         }
         Error::Budget { .. }

@@ -42,6 +42,21 @@ fn every_seeded_resource_gets_the_verdict_of_the_table() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Whatever a resource looks like, AWS's own largest policies among them, a control can judge it.
+#[test]
+fn no_control_gives_up_on_a_resource() {
+    let world = common::DemoScan::run();
+    let given_up: Vec<&Value> =
+        world.findings().iter().filter(|f| f["unseen"]["cause"]["kind"] == "control_error").collect();
+    assert!(given_up.is_empty(), "{given_up:#?}");
+    let judged = world.findings().iter().any(|f| {
+        f["control"] == "iam-policy-no-admin-star"
+            && text(f, "resource_arn").ends_with(":policy/ReadOnlyAccess")
+            && f["verdict"] == "pass"
+    });
+    assert!(judged, "ReadOnlyAccess, which the demo has attached, was not judged");
+}
+
 /// (control, resource) → verdict. `manual` is what the table calls an evidence-only control that does not fail.
 fn table() -> BTreeMap<(String, Named), String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/expected_demo.csv");

@@ -315,7 +315,8 @@ impl Place {
             biased;
             message = endpoint.given_up() => Err(given_up(message)),
             answer = async {
-                // Entering an account takes no permit: calls that hold all of them may be waiting for it.
+                // Entering an account takes no permit here: the first time `Session::enter` has one for it,
+                // and later calls that hold all of them may be waiting for it.
                 // INVARIANT: the semaphore is never closed, so that a missing permit cannot happen.
                 let _permit =
                     if *call == ASSUME_ROLE { None } else { Some(aws.permits.acquire().await) };

@@ -80,11 +80,19 @@ impl Session {
         &self.aws
     }
 
-    /// Gets credentials, so that an account that cannot be entered is known before anything is asked.
+    /// Gets credentials, so that an account that cannot be entered is known before anything is asked. It
+    /// waits until a call may be made.
     ///
     /// # Errors
     /// Why the role could not be assumed.
     pub async fn enter(&self) -> Result<(), Unseen> {
+        // For the call that enters, which takes none itself. INVARIANT: it is taken before the lock of the
+        // renewal, which calls that hold permits may be waiting for.
+        let _permit = self.aws.permits.acquire().await;
+        self.obtain().await
+    }
+
+    async fn obtain(&self) -> Result<(), Unseen> {
         self.provider.get().await.map(drop).map_err(|error| match error {
             Refusal::Entered(unseen) => unseen,
             Refusal::Chain(error) => Unseen {
@@ -102,7 +110,7 @@ impl Session {
     /// starts: entering again may take longer than one attempt is allowed to.
     pub(super) async fn refresh(&self) -> Result<(), Unseen> {
         match &self.provider.source {
-            Source::Role { .. } => self.enter().await,
+            Source::Role { .. } => self.obtain().await,
             Source::Chain(_) | Source::None => Ok(()),
         }
     }

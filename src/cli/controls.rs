@@ -223,7 +223,8 @@ fn print_schema(json: bool, only: Option<&str>) -> Done {
     let mut text = String::new();
     for kind in kinds {
         let reached = if kind.is_one() { "" } else { ", a list" };
-        let _ = writeln!(text, "{}  (account.{}{reached})", kind.name, kind.collection);
+        let path = ["account", kind.collection].join(".");
+        let _ = writeln!(text, "{}  ({}{reached})", kind.name, path.trim_end_matches('.'));
         describe_fields(&mut text, schema::fields(kind.name), 1);
         text.push('\n');
     }

@@ -65,7 +65,7 @@ pub(super) struct ScopeArguments {
     /// Directory with controls of your own; may be given several times
     #[arg(long, value_name = "DIR")]
     controls: Vec<PathBuf>,
-    /// Run only these controls
+    /// Run only these controls; with --framework, these besides the framework's
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     enable: Vec<String>,
     /// Do not run these controls
@@ -149,9 +149,8 @@ impl RunArguments {
 
 /// The controls that a configuration asks for.
 pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
-    let set = ControlSet::load(&config.controls).map_err(Stopped::usage)?;
+    let mut set = ControlSet::load(&config.controls).map_err(Stopped::usage)?;
     let wrong = |why: String| Stopped::usage(miette::miette!("{why}"));
-    let mut set = set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)?;
     let parameters = config
         .parameters
         .iter()
@@ -160,8 +159,9 @@ pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
             (id.clone(), values.collect())
         })
         .collect();
+    // Before the choice: a file may set parameters of controls that this run leaves out.
     set.set_parameters(&parameters).map_err(wrong)?;
-    Ok(set)
+    set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)
 }
 
 /// Who is scanned.

@@ -284,7 +284,7 @@ async fn read_event_selectors(
         let advanced = output.advanced_event_selectors.into_iter().flatten();
         Ok(EventSelectors {
             classic: classic.map(|selector| classic_selector(home, selector)).collect::<Result<_, _>>()?,
-            advanced: advanced.map(advanced_selector).collect(),
+            advanced: advanced.map(|selector| advanced_selector(home, selector)).collect::<Result<_, _>>()?,
         })
     })
 }
@@ -319,24 +319,26 @@ fn classic_selector(home: &Place, selector: sdk::EventSelector) -> Result<Classi
     })
 }
 
-fn advanced_selector(selector: sdk::AdvancedEventSelector) -> AdvancedSelector {
-    let list = |values: Option<Vec<String>>| values.into_iter().flatten().collect();
-    AdvancedSelector {
-        name: selector.name,
-        fields: selector
-            .field_selectors
-            .into_iter()
-            .map(|field| FieldSelector {
-                field: field.field,
-                equals: list(field.equals),
-                not_equals: list(field.not_equals),
-                starts_with: list(field.starts_with),
-                not_starts_with: list(field.not_starts_with),
-                ends_with: list(field.ends_with),
-                not_ends_with: list(field.not_ends_with),
-            })
-            .collect(),
+/// The SDK gives an empty text or list for a required member that is missing; a selector without conditions
+/// would otherwise match everything.
+fn advanced_selector(home: &Place, selector: sdk::AdvancedEventSelector) -> Result<AdvancedSelector, Unseen> {
+    let is_whole = !selector.field_selectors.is_empty()
+        && selector.field_selectors.iter().all(|condition| !condition.field.is_empty());
+    if !is_whole {
+        return Err(home
+            .malformed(&GET_EVENT_SELECTORS, "an advanced selector has no `FieldSelectors` or no `Field`"));
     }
+    let list = |values: Option<Vec<String>>| values.into_iter().flatten().collect();
+    let fields = selector.field_selectors.into_iter().map(|field| FieldSelector {
+        field: field.field,
+        equals: list(field.equals),
+        not_equals: list(field.not_equals),
+        starts_with: list(field.starts_with),
+        not_starts_with: list(field.not_starts_with),
+        ends_with: list(field.ends_with),
+        not_ends_with: list(field.not_ends_with),
+    });
+    Ok(AdvancedSelector { name: selector.name, fields: fields.collect() })
 }
 
 async fn read_insight_selectors(

@@ -68,11 +68,13 @@ pub struct Config {
     #[schemars(range(min = 15, max = 720))]
     pub session_minutes: u32,
 
-    /// Frameworks that the scan is measured against, by id, such as `cis-aws-3.0`. Default: all.
+    /// Frameworks that the scan is measured against, by id, such as `cis-aws-3.0`; only their controls run.
+    /// Default: all frameworks and every control.
     pub frameworks: Vec<String>,
     /// Directories with controls of your own, relative to the current directory. Default: none.
     pub controls: Vec<PathBuf>,
-    /// Controls to run, by id. Default: all. With an entry here no other control runs.
+    /// Controls to run, by id. Default: all. With an entry here no other control runs, except for those of
+    /// `frameworks` where any is named.
     pub enable: Vec<String>,
     /// Controls not to run, by id, also when `enable` names them. Default: none.
     pub disable: Vec<String>,

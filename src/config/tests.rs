@@ -31,6 +31,18 @@ fn a_file_without_keys_is_the_defaults() {
     }
 }
 
+const EXAMPLE: &str = include_str!("../../examples/upright.yaml");
+
+#[test]
+fn the_example_has_every_key_with_its_default() {
+    assert_eq!(read(EXAMPLE), Config::default());
+    let example: serde_json::Value = serde_saphyr::from_str(EXAMPLE).unwrap();
+    let defaults = serde_json::to_value(Config::default()).unwrap();
+    assert_eq!(example, defaults);
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    assert!(validator.is_valid(&example));
+}
+
 #[test]
 fn the_defaults_are_those_of_a_call() {
     let (config, limits) = (Config::default(), Limits::standard());
@@ -229,7 +241,7 @@ fn broken_yaml_has_a_place() {
     for (text, place) in [
         ("accounts: [111122223333\nout: x\n", "2:"),
         ("out: \"open\n", "1:"),
-        ("out: a\n---\nout: b\n", "3:1: expected one document"),
+        ("out: a\n---\nout: b\n", "2:1: expected one document"),
         ("out: *nowhere\n", "1:6"),
     ] {
         let refused = refused(text);

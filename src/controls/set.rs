@@ -227,11 +227,15 @@ fn known<'n>(name: &str, what: &str, all: impl Iterator<Item = &'n String> + Clo
     if all.clone().any(|id| id == name) {
         return Ok(());
     }
-    let hint = yaml::closest(name, all.map(String::as_str));
-    let hint = hint.map_or_else(
-        || "; `upright controls list` shows what there is".to_owned(),
-        |best| format!("; did you mean `{best}`?"),
-    );
+    let hint = yaml::closest(name, all.clone().map(String::as_str));
+    let hint = match (hint, what) {
+        (Some(best), _) => format!("; did you mean `{best}`?"),
+        (None, "framework") => {
+            let all: Vec<&str> = all.map(String::as_str).collect();
+            format!("; there are {}", all.join(", "))
+        }
+        (None, _) => "; `upright controls list` shows what there is".to_owned(),
+    };
     Err(format!("unknown {what} `{name}`{hint}"))
 }
 

@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::controls::{ControlSet, VerdictKind};
-    use crate::inventory::{Cause, Listing};
+    use crate::inventory::Listing;
 
     const ID: &str = "111122223333";
 

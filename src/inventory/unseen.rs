@@ -297,7 +297,9 @@ impl fmt::Display for Unseen {
         if self.operation.is_empty() {
             write!(f, "{what}")?;
         } else {
-            write!(f, "{} {what} in {} {}", self.operation, self.account, self.region)?;
+            // Before it is known who calls there is no account.
+            let account = if self.account.is_empty() { String::new() } else { format!("{} ", self.account) };
+            write!(f, "{} {what} in {account}{}", self.operation, self.region)?;
         }
         if !self.code.is_empty() {
             write!(f, " ({})", self.code)?;

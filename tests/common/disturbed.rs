@@ -97,6 +97,18 @@ impl Scan {
         (world, run)
     }
 
+    /// Whether the terminal says what a reason says: the call, the account and region, and the error.
+    pub fn shows(&self, unseen: &Value) -> bool {
+        let get = |key| text(unseen, key);
+        let shown = self.run.stdout.split_once("NOT OBSERVED").map_or("", |(_, rest)| rest);
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        shown.split(&format!("{} in ", get("operation"))).skip(1).any(|rest| {
+            let said = rest.split('→').next().unwrap();
+            said.contains(&format!("{} {}", get("account"), get("region")))
+                && said.contains(&format!("({})", get("code")))
+        })
+    }
+
     /// Everything that was not observed.
     pub fn gaps(&self) -> &Vec<Value> {
         self.report["gaps"].as_array().unwrap()

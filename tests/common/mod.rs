@@ -9,6 +9,7 @@
 )]
 
 pub mod disturbed;
+pub mod everything;
 
 use std::time::Duration;
 

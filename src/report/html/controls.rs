@@ -127,9 +127,11 @@ impl<'a> Row<'a> {
 
 /// What people call it, or the place where the verdict is about a whole one.
 fn resource(finding: &Finding) -> String {
-    if !finding.resource_name.is_empty() {
-        finding.resource_name.clone()
-    } else if !finding.resource_arn.is_empty() {
+    let name = finding.resource_name.as_str();
+    let is_place = name.is_empty() || name == finding.account || name == finding.region;
+    if !is_place {
+        name.to_owned()
+    } else if name.is_empty() && !finding.resource_arn.is_empty() {
         finding.resource_arn.clone()
     } else if finding.region == GLOBAL {
         "Whole account".to_owned()

@@ -70,6 +70,8 @@ struct Absent {
 #[derive(Serialize)]
 struct GapView<'a> {
     operation: &'a str,
+    /// What it is where no call is to blame.
+    cause: String,
     /// The IAM action that is missing, where AWS names one.
     action: &'a str,
     account: Link,
@@ -154,11 +156,14 @@ impl<'a> GapView<'a> {
         let account = accounts.iter().find(|account| account.id == unseen.account);
         Self {
             operation: &unseen.operation,
+            cause: with_capital(&unseen.cause.to_string()),
             action,
             account: account.map_or(Link::nowhere(&unseen.account), |account| Link::to_account(&account.id)),
             account_name: account.map_or("", |account| &account.name),
             region: &unseen.region,
             error: match unseen.code.as_str() {
+                // The heading says it already.
+                "" if unseen.operation.is_empty() => String::new(),
                 "" => unseen.cause.to_string(),
                 code => format!("{} ({code})", unseen.cause),
             },
@@ -169,6 +174,11 @@ impl<'a> GapView<'a> {
             statement: gap.statement.as_ref().map_or(String::new(), |s| format!("{s:#}")),
         }
     }
+}
+
+fn with_capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `3 accounts, 1 not entered, 1 skipped; 4 regions`.

@@ -1,17 +1,22 @@
 //! What a scan prints when it is done: the answer for a tired person, in as many lines as it needs.
 
+mod gaps;
+mod names;
 mod screen;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::figures::{Figures, statuses, worst_first};
-use super::{ControlRow, Gap, Report, text};
+use super::{ControlRow, Report, text};
 use crate::controls::RequirementStatus;
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::inventory::{Account, AccountState};
+use gaps::Group;
+use names::{Named, Names, listed};
 use screen::{Paint, Screen, columns, padded};
 
 /// How the summary is shown.
@@ -36,24 +41,27 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// How many failing resources of a control are named, and how many if more is asked for.
-const NAMES: usize = 3;
+/// How many failing resources of a control are listed if more is asked for.
 const RESOURCES: usize = 50;
 
 /// How many of each are shown unless more is asked for.
 const ACCOUNTS: usize = 20;
 const GAPS: usize = 10;
+const PLACES: usize = 8;
 
 /// The summary of a run. `written` are the files that its reports are in.
 #[must_use]
 pub fn summary(report: &Report, options: TerminalOptions, written: &[&Path]) -> String {
     let figures = Figures::of(report);
-    let mut summary = Summary { report, figures, options, screen: Screen::new(options.width, options.color) };
+    let screen = Screen::new(options.width, options.color);
+    let names = Names::of(&report.accounts);
+    let mut summary = Summary { report, figures, names, options, screen };
     summary.headline();
     if options.verbosity > Verbosity::Quiet {
         summary.failed();
         summary.accounts();
         summary.frameworks();
+        summary.absent_regions();
         summary.not_observed();
     }
     summary.written(written);
@@ -63,6 +71,7 @@ pub fn summary(report: &Report, options: TerminalOptions, written: &[&Path]) -> 
 struct Summary<'a> {
     report: &'a Report,
     figures: Figures<'a>,
+    names: Names<'a>,
     options: TerminalOptions,
     screen: Screen,
 }
@@ -140,11 +149,12 @@ impl<'a> Summary<'a> {
 
     fn failing_resources(&mut self, control: &ControlRow, margin: usize) {
         let margin = " ".repeat(margin);
+        let failing: Vec<&Finding> = self.figures.findings(&control.id, VerdictKind::Fail).collect();
         if self.options.verbosity == Verbosity::Verbose {
-            for finding in self.figures.findings(&control.id, VerdictKind::Fail).take(RESOURCES) {
+            for finding in failing.iter().take(RESOURCES) {
                 let place = format!(" in {} {}", finding.account, finding.region);
-                let label = label(finding, &self.report.accounts);
-                self.screen.line([(Paint::Plain, &*margin), (Paint::Plain, label), (Paint::Dim, &place)]);
+                let name = self.names.resource(finding);
+                self.screen.line([(Paint::Plain, &*margin), (Paint::Plain, name), (Paint::Dim, &place)]);
             }
             let more = control.totals.fail.saturating_sub(RESOURCES as u64);
             if more > 0 {
@@ -153,18 +163,9 @@ impl<'a> Summary<'a> {
             }
             return;
         }
-        let names: Vec<&str> = self
-            .figures
-            .findings(&control.id, VerdictKind::Fail)
-            .take(NAMES)
-            .map(|finding| label(finding, &self.report.accounts))
-            .collect();
-        let more = control.totals.fail.saturating_sub(names.len() as u64);
-        let more = if more == 0 { String::new() } else { format!(" and {} more", text::thousands(more)) };
-        // The names give way to the number of those that are not named.
-        let room = self.screen.width().saturating_sub(margin.len() + columns(&more));
-        let names = padded(&names.join(", "), room);
-        self.screen.line([(Paint::Plain, &*margin), (Paint::Plain, names.trim_end()), (Paint::Dim, &more)]);
+        let room = self.screen.width().saturating_sub(margin.len());
+        let (names, more) = as_many_as_fit(&self.names.with_places(&failing), room);
+        self.screen.line([(Paint::Plain, &*margin), (Paint::Plain, &*names), (Paint::Dim, &*more)]);
     }
 
     fn accounts(&mut self) {
@@ -228,41 +229,53 @@ impl<'a> Summary<'a> {
         }
     }
 
+    /// What lies in a region that was asked for and is not enabled is not there; that nothing failed there
+    /// must not be taken for more.
+    fn absent_regions(&mut self) {
+        let mut absent: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (account, regions) in &self.report.run.absent_regions {
+            for region in regions {
+                absent.entry(region).or_default().push(account);
+            }
+        }
+        if absent.is_empty() {
+            return;
+        }
+        self.screen.heading("Regions that are not enabled");
+        for (region, accounts) in absent {
+            let of = text::count(accounts.len() as u64, "account", "accounts");
+            let accounts = format!(" in {of}: {}", accounts.join(", "));
+            self.screen.line([(Paint::Plain, "  "), (Paint::Yellow, region), (Paint::Plain, &accounts)]);
+        }
+    }
+
     fn not_observed(&mut self) {
         let gaps = &self.report.gaps;
         if gaps.is_empty() {
             return;
         }
         self.screen.heading("NOT OBSERVED");
+        let groups = Group::of(gaps);
         let most = self.most(GAPS);
-        for gap in gaps.iter().take(most) {
-            self.gap(gap);
+        for group in groups.iter().take(most) {
+            self.gap(group);
         }
-        self.left_out(gaps.len().saturating_sub(most));
+        self.left_out(groups.len().saturating_sub(most));
     }
 
-    fn gap(&mut self, gap: &'a Gap) {
-        let unseen = &gap.unseen;
-        let asked = match unseen.operation.as_str() {
-            "" => gap.controls.join(", "),
-            operation => operation.to_owned(),
+    fn gap(&mut self, group: &Group<'_>) {
+        let lead = format!("  {} ", group.asked());
+        let leaves = text::count(group.findings(), "finding", "findings");
+        let places = group.places();
+        let most = self.most(PLACES);
+        let shown = places.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match places.len().saturating_sub(most) {
+            0 => String::new(),
+            more => format!(" and {}", text::count(more as u64, "other place", "other places")),
         };
-        let place = format!(" in {} {}: ", unseen.account, unseen.region);
-        let error = match (unseen.code.as_str(), unseen.message.as_str()) {
-            ("", "") => unseen.cause.to_string(),
-            ("", message) => message.to_owned(),
-            (code, _) => code.to_owned(),
-        };
-        let leaves = format!(" ({})", text::count(gap.findings, "finding", "findings"));
-        self.screen.line([
-            (Paint::Plain, "  "),
-            (Paint::Yellow, asked.as_str()),
-            (Paint::Plain, &place),
-            (Paint::Plain, &error),
-            (Paint::Dim, &leaves),
-        ]);
-        // Never cut off: the end of the sentence is where it says what to change.
-        self.screen.paragraph("  → ", &gap.remedy);
+        let words = format!("in {shown}{more}: {} ({leaves})", group.error());
+        self.screen.wrapped((Paint::Yellow, &lead), 4, &words);
+        self.screen.paragraph("  → ", group.remedy());
     }
 
     fn written(&mut self, written: &[&Path]) {
@@ -295,15 +308,22 @@ fn accounts(accounts: &[Account]) -> String {
     if others.is_empty() { accounts } else { format!("{accounts} ({})", others.join(", ")) }
 }
 
-/// What people call the resource; for a verdict on a whole place, the account.
-fn label<'a>(finding: &'a Finding, accounts: &'a [Account]) -> &'a str {
-    let named = [&finding.resource_name, &finding.resource_arn];
-    let account = accounts.iter().find(|account| account.id == finding.account).map(|account| &account.name);
-    named
-        .into_iter()
-        .chain(account)
-        .find(|name| !name.is_empty())
-        .map_or(finding.account.as_str(), String::as_str)
+/// As many resources as the columns hold, at least one, and how many more there are.
+fn as_many_as_fit(resources: &[Named], room: usize) -> (String, String) {
+    let more = |shown: usize| match resources.len().saturating_sub(shown) {
+        0 => String::new(),
+        left => format!(" and {} more", text::thousands(left as u64)),
+    };
+    let lines = (1..=resources.len()).map(|n| (listed(resources.get(..n).unwrap_or(resources)), more(n)));
+    let fits = |line: &(String, String)| columns(&line.0) + columns(&line.1) <= room;
+    // More of them can fit than fewer: the last loses its place to the next one there, and "more" may go.
+    if let Some(longest) = lines.take_while(|line| columns(&line.0) <= 2 * room).filter(fits).last() {
+        return longest;
+    }
+    // The name gives way to the number of those that are not named.
+    let first = listed(resources.get(..1).unwrap_or(resources));
+    let rest = more(1);
+    (padded(&first, room.saturating_sub(columns(&rest))).trim_end().to_owned(), rest)
 }
 
 const fn paint(status: RequirementStatus) -> Paint {

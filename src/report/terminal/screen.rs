@@ -90,22 +90,27 @@ impl Screen {
 
     /// Adds text that is broken into as many lines as it takes, the first of them after `lead`.
     pub(super) fn paragraph(&mut self, lead: &str, text: &str) {
-        let margin = " ".repeat(columns(lead));
+        self.wrapped((Paint::Plain, lead), columns(lead), text);
+    }
+
+    /// Adds text that begins after `lead`, with a margin before each further line.
+    pub(super) fn wrapped(&mut self, lead: (Paint, &str), margin: usize, text: &str) {
+        let margin = " ".repeat(margin);
         let mut line = String::new();
         let mut lead = lead;
         for word in text.split(' ') {
-            if !line.is_empty() && columns(lead) + columns(&line) + 1 + columns(&printable(word)) > self.width
-            {
-                self.line([(Paint::Plain, lead), (Paint::Plain, &line)]);
+            let used = columns(&printable(lead.1)) + columns(&printable(&line));
+            if !line.is_empty() && used + 1 + columns(&printable(word)) > self.width {
+                self.line([lead, (Paint::Plain, &line)]);
                 line.clear();
-                lead = &margin;
+                lead = (Paint::Plain, &margin);
             }
             if !line.is_empty() {
                 line.push(' ');
             }
             line.push_str(word);
         }
-        self.line([(Paint::Plain, lead), (Paint::Plain, &line)]);
+        self.line([lead, (Paint::Plain, &line)]);
     }
 
     /// Adds an empty line and a heading.

@@ -61,7 +61,11 @@ fn colours_are_all_that_colour_adds() {
 fn long_lists_are_cut_and_say_so() {
     let mut report = sample::report();
     let gap = report.gaps[0].clone();
-    report.gaps.extend(std::iter::repeat_n(gap, 20));
+    report.gaps.extend((0..20).map(|n| {
+        let mut gap = gap.clone();
+        gap.unseen.operation = format!("s3:Operation{n}");
+        gap
+    }));
     assert!(shown(&report, 80, Verbosity::Normal).contains("  … and 14 more; --verbose shows them"));
     assert!(!shown(&report, 80, Verbosity::Verbose).contains(" more"));
 

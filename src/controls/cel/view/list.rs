@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Iterable, Iterator as ValIterator, Sizer};
 use cel::common::types::{CelInt, LIST_TYPE, Type as CelType};
-use cel::common::value::{CowVal, StaticVal, Val};
+use cel::common::value::Val;
 use serde_json::Value;
 
 use super::node::Node;
 use super::resource::{ResourceView, UnobservedView};
-use super::{PARTIAL_LIST, Scene, count, node_of, wrong_index};
+use super::{PARTIAL_LIST, Scene, count, indexed, node_of, wrong_index};
 use crate::collect::Kind;
 use crate::inventory::{Resource, Unseen};
 
@@ -133,26 +133,16 @@ impl Val for ListView {
         Some(self)
     }
 }
-impl StaticVal for ListView {}
+indexed!(ListView);
 
-impl Indexer for ListView {
-    fn get<'b, 'v>(&'b self, index: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
+impl ListView {
+    fn at(&self, index: &dyn Val) -> Result<Box<dyn Val>, ExecutionError> {
         let at = index.downcast_ref::<CelInt>().ok_or_else(|| wrong_index("list"))?;
         let item = usize::try_from(*at.inner()).ok().and_then(|at| self.items().get(at));
         match item {
-            Some(item) => Ok(CowVal::Owned(item.clone_as_boxed())),
+            Some(item) => Ok(item.clone_as_boxed()),
             None => Err(self.hole().unwrap_or_else(|| ExecutionError::no_such_key(&at.inner().to_string()))),
         }
-    }
-
-    fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        self.get(index).map(CowVal::into_owned)
     }
 }
 

@@ -22,6 +22,33 @@ use node::{ObjectView, Root};
 pub(super) use resource::{AccountView, ResourceView};
 pub(super) use scene::Scene;
 
+/// Makes a view indexable by its method `at`, and recoverable from a `dyn Val`.
+macro_rules! indexed {
+    ($view:ty) => {
+        impl cel::common::value::StaticVal for $view {}
+
+        impl cel::common::traits::Indexer for $view {
+            fn get<'b, 'v>(
+                &'b self,
+                index: &dyn Val,
+            ) -> Result<cel::common::value::CowVal<'b, 'v>, ExecutionError>
+            where
+                Self: 'v,
+            {
+                self.at(index).map(cel::common::value::CowVal::Owned)
+            }
+
+            fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
+            where
+                Self: 'v,
+            {
+                self.at(index).map(|value| value as Box<dyn Val + 'v>)
+            }
+        }
+    };
+}
+use indexed;
+
 /// Type of a list that could not be read everywhere: `size` has no answer for it.
 pub(super) static PARTIAL_LIST: CelType = CelType::new_unspecified_type("partial_list");
 

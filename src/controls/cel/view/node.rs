@@ -6,11 +6,11 @@ use std::sync::Arc;
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer, Sizer};
 use cel::common::types::{CelBool, CelDouble, CelInt, CelNull, CelString, MAP_TYPE, Type as CelType};
-use cel::common::value::{CowVal, StaticVal, Val};
+use cel::common::value::Val;
 use serde_json::Value;
 
 use super::list::{ListOf, ListView};
-use super::{ResourceView, Scene, count, node_of, text, wrong_index};
+use super::{ResourceView, Scene, count, indexed, node_of, text, wrong_index};
 use crate::collect::schema::Type;
 use crate::collect::{self, Scope};
 use crate::inventory::{Cause, Facet, GLOBAL, Resource};
@@ -210,22 +210,11 @@ impl Val for ObjectView {
         Some(self)
     }
 }
-impl StaticVal for ObjectView {}
+indexed!(ObjectView);
 
-impl Indexer for ObjectView {
-    fn get<'b, 'v>(&'b self, index: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        let key = text(index).ok_or_else(|| wrong_index("map"))?;
-        self.0.key(key).map(CowVal::Owned)
-    }
-
-    fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        self.get(index).map(CowVal::into_owned)
+impl ObjectView {
+    fn at(&self, index: &dyn Val) -> Result<Box<dyn Val>, ExecutionError> {
+        self.0.key(text(index).ok_or_else(|| wrong_index("map"))?)
     }
 }
 

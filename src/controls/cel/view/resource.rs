@@ -6,12 +6,12 @@ use std::sync::Arc;
 use cel::ExecutionError;
 use cel::common::traits::Indexer;
 use cel::common::types::{CelString, Type as CelType};
-use cel::common::value::{CowVal, StaticVal, Val};
+use cel::common::value::Val;
 use serde_json::Value;
 
 use super::list::{ListOf, ListView};
 use super::node::{Node, Root};
-use super::{Scene, text, wrong_index};
+use super::{Scene, indexed, text, wrong_index};
 use crate::collect::schema;
 use crate::collect::{self, Kind};
 use crate::inventory::{Cause, Facet, GLOBAL, Resource, Unseen};
@@ -103,22 +103,11 @@ impl Val for ResourceView {
         Some(self)
     }
 }
-impl StaticVal for ResourceView {}
+indexed!(ResourceView);
 
-impl Indexer for ResourceView {
-    fn get<'b, 'v>(&'b self, index: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        let field = text(index).ok_or_else(|| wrong_index("map"))?;
-        self.field(field).map(CowVal::Owned)
-    }
-
-    fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        self.get(index).map(CowVal::into_owned)
+impl ResourceView {
+    fn at(&self, index: &dyn Val) -> Result<Box<dyn Val>, ExecutionError> {
+        self.field(text(index).ok_or_else(|| wrong_index("map"))?)
     }
 }
 
@@ -210,22 +199,11 @@ impl Val for AccountView {
         Some(self)
     }
 }
-impl StaticVal for AccountView {}
+indexed!(AccountView);
 
-impl Indexer for AccountView {
-    fn get<'b, 'v>(&'b self, index: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        let field = text(index).ok_or_else(|| wrong_index("map"))?;
-        self.field(field).map(CowVal::Owned)
-    }
-
-    fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        self.get(index).map(CowVal::into_owned)
+impl AccountView {
+    fn at(&self, index: &dyn Val) -> Result<Box<dyn Val>, ExecutionError> {
+        self.field(text(index).ok_or_else(|| wrong_index("map"))?)
     }
 }
 
@@ -259,20 +237,10 @@ impl Val for UnobservedView {
         Some(self)
     }
 }
-impl StaticVal for UnobservedView {}
+indexed!(UnobservedView);
 
-impl Indexer for UnobservedView {
-    fn get<'b, 'v>(&'b self, _index: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
+impl UnobservedView {
+    fn at(&self, _index: &dyn Val) -> Result<Box<dyn Val>, ExecutionError> {
         Err(self.error.clone())
-    }
-
-    fn steal<'v>(self: Box<Self>, _index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
-    where
-        Self: 'v,
-    {
-        Err(self.error)
     }
 }

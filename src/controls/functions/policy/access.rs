@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::pattern::Pattern;
-use super::{Choice, Mistake, public, statements};
+use super::{Choice, MOST_OF_RESOURCE_POLICY, Mistake, public, statements};
 
 /// Actions on buckets and objects that a bucket policy can grant, by what they let somebody do. AWS calls it
 /// the access level, see the [service authorization reference](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html);
@@ -115,7 +115,7 @@ const ACTIONS: [(&str, &[&str]); 4] = [
 ///
 /// The policy is not null and not a resource policy.
 pub(crate) fn public_access(policy: &Value) -> Result<Vec<String>, Mistake> {
-    let statements = statements(policy)?;
+    let statements = statements(policy, MOST_OF_RESOURCE_POLICY)?;
     let mut opened = BTreeSet::new();
     for statement in public::public(&statements)? {
         for (access, actions) in ACTIONS {

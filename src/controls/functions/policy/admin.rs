@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::pattern::Pattern;
-use super::{Choice, Effect, Mistake, statements};
+use super::{Choice, Effect, MOST_OF_IDENTITY_POLICY, Mistake, statements};
 
 /// AWS partitions, as in the second part of an ARN.
 const PARTITIONS: [&str; 8] =
@@ -32,7 +32,7 @@ fn every_arn(of: &str) -> Vec<Pattern> {
 /// The policy is not null and not an identity policy.
 pub(crate) fn grants_admin(policy: &Value) -> Result<Vec<Value>, Mistake> {
     let mut found = Vec::new();
-    for statement in statements(policy)? {
+    for statement in statements(policy, MOST_OF_IDENTITY_POLICY)? {
         let resources =
             statement.resources.as_ref().ok_or_else(|| Mistake::new("a statement has no `Resource`"))?;
         if statement.effect == Effect::Allow

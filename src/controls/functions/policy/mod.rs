@@ -24,11 +24,13 @@ pub(crate) use admin::grants_admin;
 pub(crate) use public::public_statements;
 pub(crate) use tls::requires_tls;
 
-/// More statements and characters than any policy has. Policies of AWS's own, such as `ReadOnlyAccess`, keep
-/// none of the [limits](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html) set for
-/// others and are the largest: over 100 KB.
+/// More statements than a policy can have.
 const MOST_STATEMENTS: usize = 1_000;
-const MOST_CHARACTERS: usize = 262_144;
+/// As many characters as the largest kind of resource policy can have (a KMS key policy, 32 KiB).
+const MOST_OF_RESOURCE_POLICY: usize = 32_768;
+/// More characters than an identity policy has. AWS's quota of 6,144 does not hold for the managed policies
+/// that it writes itself: `ReadOnlyAccess` has 95,000, the largest of all 152,000.
+const MOST_OF_IDENTITY_POLICY: usize = 524_288;
 /// Longest ARN.
 const LONGEST_PATTERN: usize = 2_048;
 
@@ -102,8 +104,8 @@ struct Condition<'a> {
 /// A value of a condition: numbers and bools may be written without quotation marks.
 type Text<'a> = std::borrow::Cow<'a, str>;
 
-/// The statements of a policy; a null policy has none.
-fn statements(policy: &Value) -> Result<Vec<Statement<'_>>, Mistake> {
+/// The statements of a policy that has at most so many characters; a null policy has none.
+fn statements(policy: &Value, most_characters: usize) -> Result<Vec<Statement<'_>>, Mistake> {
     if policy.is_null() {
         return Ok(Vec::new());
     }
@@ -112,7 +114,7 @@ fn statements(policy: &Value) -> Result<Vec<Statement<'_>>, Mistake> {
     if listed.len() > MOST_STATEMENTS {
         return Err(too_large());
     }
-    let mut reader = Reader { characters: 0 };
+    let mut reader = Reader { left: most_characters };
     listed.iter().map(|statement| reader.statement(statement)).collect()
 }
 
@@ -124,12 +126,13 @@ fn one_or_more(value: &Value) -> &[Value] {
 }
 
 fn too_large() -> Mistake {
-    Mistake::new("the policy is larger than any of AWS")
+    Mistake::new("the policy is larger than AWS allows")
 }
 
 /// Reads statements and counts their characters, so that no document takes long.
 struct Reader {
-    characters: usize,
+    /// Characters that may still come.
+    left: usize,
 }
 
 impl Reader {
@@ -247,8 +250,8 @@ impl Reader {
 
     fn count<'a>(&mut self, text: &'a str) -> Result<&'a str, Mistake> {
         // An empty text takes room in a document as well.
-        self.characters = self.characters.saturating_add(text.len().max(1));
-        if self.characters > MOST_CHARACTERS { Err(too_large()) } else { Ok(text) }
+        self.left = self.left.checked_sub(text.len().max(1)).ok_or_else(too_large)?;
+        Ok(text)
     }
 }
 

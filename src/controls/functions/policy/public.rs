@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::pattern::Pattern;
-use super::{Choice, Condition, Effect, Mistake, Principals, Statement, statements};
+use super::{Choice, Condition, Effect, MOST_OF_RESOURCE_POLICY, Mistake, Principals, Statement, statements};
 use crate::controls::functions::network;
 
 /// The Allow statements that are open to everyone, as they are written.
@@ -23,7 +23,7 @@ use crate::controls::functions::network;
 ///
 /// The policy is not null and not a resource policy.
 pub(crate) fn public_statements(policy: &Value) -> Result<Vec<Value>, Mistake> {
-    let statements = statements(policy)?;
+    let statements = statements(policy, MOST_OF_RESOURCE_POLICY)?;
     Ok(public(&statements)?.into_iter().map(|statement| statement.source.clone()).collect())
 }
 

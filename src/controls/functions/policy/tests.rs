@@ -84,13 +84,27 @@ fn documents_beyond_the_limits_of_aws_are_mistakes() {
     };
     for large in [
         json!({ "Statement": vec![statement.clone(); 1_001] }),
-        with("Action", json!(vec![""; 100_000])),
+        with("Action", json!(vec![""; 600_000])),
         with("Resource", json!("*a".repeat(10_000))),
-        with("Principal", json!({ "AWS": vec!["arn:aws:iam::111122223333:root"; 10_000] })),
-        with("Condition", json!({ "StringEquals": { "aws:SourceVpc": vec!["vpc-1"; 10_000] } })),
+        with("Principal", json!({ "AWS": vec!["arn:aws:iam::111122223333:root"; 20_000] })),
+        with("Condition", json!({ "StringEquals": { "aws:SourceVpc": vec!["vpc-1"; 200_000] } })),
     ] {
         assert_eq!(ask_all(&large), [true; 4]);
     }
+}
+
+/// AWS's quota is for the policies of customers: `ReadOnlyAccess` is fifteen times as large.
+#[test]
+fn managed_policies_of_aws_are_judged_whatever_their_size() {
+    let actions: Vec<String> = (0..5_000).map(|n| format!("some-service:DescribeThing{n}")).collect();
+    let policy = |last: &str| {
+        let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+        let end = json!({ "Effect": "Allow", "Action": last, "Resource": "*" });
+        json!({ "Version": "2012-10-17", "Statement": [statement, end] })
+    };
+    assert_eq!(grants_admin(&policy("s3:Get*")), Ok(Vec::new()));
+    assert_eq!(grants_admin(&policy("*")).map(|found| found.len()), Ok(1));
+    assert!(public_statements(&policy("*")).is_err());
 }
 
 #[test]

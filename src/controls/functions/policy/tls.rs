@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::pattern::Pattern;
-use super::{Choice, Condition, Effect, Mistake, Statement, statements};
+use super::{Choice, Condition, Effect, MOST_OF_RESOURCE_POLICY, Mistake, Statement, statements};
 
 /// Lowest version that a Deny of older ones must ask for.
 const LOWEST_VERSION: f64 = 1.2;
@@ -22,7 +22,7 @@ const LOWEST_VERSION: f64 = 1.2;
 /// The policy is not null and not a resource policy.
 pub(crate) fn requires_tls(policy: &Value, bucket_arn: &str, include_bucket: bool) -> Result<bool, Mistake> {
     let mut refusals = Vec::new();
-    for statement in statements(policy)? {
+    for statement in statements(policy, MOST_OF_RESOURCE_POLICY)? {
         if refuses_everyone_without_tls(&statement)? {
             refusals.push(statement);
         }

@@ -1,0 +1,75 @@
+# What people do with this repository. It needs Rust (rustup takes the version from rust-toolchain.toml),
+# Python 3.10 or newer with venv, and a C compiler.
+#
+# Every cargo command that builds says --workspace. Demo, tests, lints and documentation then share one set
+# of features, and the AWS crates, of which EC2's alone takes minutes, are compiled once and not once for each.
+
+PYTHON ?= python3
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VENV := .venv/.made-from-requirements
+
+.DEFAULT_GOAL := help
+.PHONY: help venv build demo test bench fmt lint licenses clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+
+venv: $(VENV) ## Make .venv, the Python environment of the emulated AWS
+
+$(VENV): tests/support/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo 'Python 3.10 or newer is needed; choose one with `make PYTHON=python3.12 …`.' >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { \
+		echo 'Python cannot make virtual environments here. On Debian and Ubuntu: apt install python3-venv' >&2; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/support/requirements.txt
+	@touch $@
+
+build:
+	$(CARGO) build --locked --workspace
+
+# A scan that finds something ends with 1, 3 or 4. That is what the demo is for, so only a missing report fails it.
+demo: venv build ## Scan an emulated organization, and write demo/report.html
+	@rm -f demo/report.json demo/report.html
+	@$(TARGET)/debug/with-emulator $(TARGET)/debug/upright scan --organization --role-name UprightScanner \
+		--regions us-east-1,eu-west-1 --out demo; \
+	code=$$?; \
+	test -s demo/report.json && test -s demo/report.html || { \
+		echo "The scan wrote no report; it ended with $$code." >&2; exit 1; }; \
+	echo; \
+	case $$code in \
+		0) meaning='everything was observed and nothing failed';; \
+		1) meaning='controls failed';; \
+		3) meaning='something was not observed, and nothing that was seen failed';; \
+		4) meaning='controls failed, and something was not observed';; \
+		*) echo "The scan ended with $$code." >&2; exit 1;; \
+	esac; \
+	echo "The scan ended with exit code $$code: $$meaning."; \
+	echo "Open demo/report.html in a browser; demo/report.json has the same for programs."
+
+test: venv ## Run all tests, the control files' own examples included
+ifneq ($(shell command -v cargo-nextest),)
+	$(CARGO) nextest run --locked --workspace
+	$(CARGO) test --locked --workspace --doc
+else
+	$(CARGO) test --locked --workspace
+endif
+
+bench: venv ## Measure a scan of recorded answers
+	$(CARGO) bench --locked --bench scan
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+lint: ## What .ci/run checks of the code without running it
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+licenses: ## Check licences and sources of all crates
+	$(PYTHON) .ci/licenses.py
+
+clean: ## Remove what was built, the Python environment and the demo's reports
+	$(CARGO) clean
+	rm -rf .venv demo upright-report
