@@ -145,9 +145,8 @@ impl Scan {
             }
         }
         for (id, after) in &self.findings {
-            if !undisturbed.findings.contains_key(id)
-                && !(is_place(after) && text(after, "verdict") == "unknown")
-            {
+            let stands_for_others = is_place(after) && text(after, "verdict") == "unknown";
+            if !undisturbed.findings.contains_key(id) && !stands_for_others {
                 difference.wrong.push(format!("{} appeared as {}", name(after), after["verdict"]));
             }
         }
