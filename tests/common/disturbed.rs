@@ -17,8 +17,8 @@ use upright_testkit::{Answer, Match, Run, Server, Setup, World};
 
 use super::{SCAN, UPRIGHT};
 
-/// Short limits, for faults that are only seen by waiting.
-pub const HASTY: &str = "connect_timeout_seconds: 1\nattempt_timeout_seconds: 1\ncall_timeout_seconds: 3\n\
+/// Short limits, for faults that are only seen by waiting; long enough for a busy machine to answer.
+pub const HASTY: &str = "connect_timeout_seconds: 3\nattempt_timeout_seconds: 4\ncall_timeout_seconds: 8\n\
                          max_attempts: 2\n";
 
 /// A server that replays the demo. The emulator's credential report has no row of the root user, which every
