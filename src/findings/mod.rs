@@ -54,7 +54,7 @@ pub struct Identity<'a> {
     pub control: &'a str,
     /// Account that was looked at: an organization's trail is seen from many.
     pub account: &'a str,
-    /// Region, or `global`.
+    /// Region, or `global`. It counts only where there is no ARN.
     pub region: &'a str,
     /// Type of the resource.
     pub resource_type: &'a str,
@@ -67,7 +67,9 @@ impl Identity<'_> {
     #[must_use]
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
-        for part in [self.control, self.account, self.region, self.resource_type, self.resource_arn] {
+        // An ARN says it all, and stays when the region of a bucket could not be asked.
+        let region = if self.resource_arn.is_empty() { self.region } else { "" };
+        for part in [self.control, self.account, region, self.resource_type, self.resource_arn] {
             // The length keeps ("ab", "c") and ("a", "bc") apart.
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());

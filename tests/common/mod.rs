@@ -8,6 +8,7 @@
     reason = "a test ends where something is missing"
 )]
 
+pub mod disturbed;
 pub mod everything;
 
 use std::time::Duration;
