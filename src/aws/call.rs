@@ -302,6 +302,7 @@ impl Place {
             let key = (self.account().to_owned(), self.endpoint_region().to_owned(), call.service);
             limiter.until_key_ready(&key).await;
         }
+        let window = aws.windows.get(self.account(), self.endpoint_region(), call.service);
         let endpoint = aws.endpoints.get(call.service, self.endpoint_region());
         let given_up = |message: String| Unseen {
             account: self.subject().to_owned(),
@@ -315,6 +316,7 @@ impl Place {
             biased;
             message = endpoint.given_up() => Err(given_up(message)),
             answer = async {
+                let _slot = window.enter().await;
                 // Entering an account takes no permit here: the first time `Session::enter` has one for it,
                 // and later calls that hold all of them may be waiting for it.
                 // INVARIANT: the semaphore is never closed, so that a missing permit cannot happen.

@@ -21,6 +21,7 @@ use super::Aws;
 use super::call::{Call, InFlight};
 use super::endpoints::Endpoint;
 use super::errors;
+use super::window::Window;
 use crate::inventory::{Cause, Coverage, CoverageError, CoverageState, Unseen};
 
 /// What one operation cost in a run.
@@ -199,6 +200,7 @@ impl Meters {
 pub(super) struct Meter {
     aws: Arc<Aws>,
     endpoint: Arc<Endpoint>,
+    window: Arc<Window>,
     account: String,
     region: String,
     service: &'static str,
@@ -229,7 +231,8 @@ impl Meter {
         service: &'static str,
     ) -> Self {
         let endpoint = aws.endpoints.get(service, &endpoint_region);
-        Self { aws, endpoint, account, region, service }
+        let window = aws.windows.get(&account, &endpoint_region, service);
+        Self { aws, endpoint, window, account, region, service }
     }
 }
 
@@ -307,8 +310,13 @@ impl Intercept for Meter {
             errors::Attempt::Silent { connected, message } => {
                 self.endpoint.silent(connected, &message);
             }
-            errors::Attempt::Answered | errors::Attempt::Throttled(_) | errors::Attempt::ServerError(_) => {
-                self.endpoint.answered()
+            errors::Attempt::Throttled(_) => {
+                self.endpoint.answered();
+                self.window.throttled(tokio::time::Instant::now());
+            }
+            errors::Attempt::Answered | errors::Attempt::ServerError(_) => {
+                self.endpoint.answered();
+                self.window.answered();
             }
             errors::Attempt::Broken => {}
         }

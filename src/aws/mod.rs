@@ -11,6 +11,7 @@ mod endpoints;
 mod errors;
 mod meter;
 mod resolver;
+mod window;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use meter::{Meters, OperationCount, Tally};
 use crate::inventory::{GLOBAL, Unseen};
 use endpoints::Endpoints;
 use meter::Meter;
+use window::Windows;
 
 /// `sts:GetCallerIdentity`: who is asking. Needs no permission.
 pub static GET_CALLER_IDENTITY: Call = Call::one("sts", "GetCallerIdentity", "Account").without_permission();
@@ -59,12 +61,12 @@ impl Limits {
     #[must_use]
     pub const fn standard() -> Self {
         Self {
-            concurrency: 64,
+            concurrency: 128,
             max_rate: None,
             connect_timeout: Duration::from_secs(3),
             attempt_timeout: Duration::from_secs(15),
             call_timeout: Duration::from_secs(60),
-            max_attempts: 5,
+            max_attempts: 8,
         }
     }
 }
@@ -102,6 +104,7 @@ pub struct Aws {
     permits: Semaphore,
     limiter: Option<DefaultKeyedRateLimiter<(String, String, &'static str)>>,
     endpoints: Endpoints,
+    windows: Windows,
     /// What was called and how it went.
     pub meters: Meters,
 }
@@ -134,7 +137,7 @@ impl Aws {
     pub async fn connect(source: &Source, limits: &Limits) -> Result<Arc<Self>, ConnectError> {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(resolver::http_client())
-            .retry_config(RetryConfig::adaptive().with_max_attempts(limits.max_attempts))
+            .retry_config(RetryConfig::standard().with_max_attempts(limits.max_attempts))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(limits.connect_timeout)
@@ -162,6 +165,7 @@ impl Aws {
             permits: Semaphore::new(limits.concurrency),
             limiter: limits.max_rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
             endpoints: Endpoints::new(),
+            windows: Windows::new(),
             meters: Meters::new(),
         })
     }
@@ -259,8 +263,8 @@ impl Place {
         self.session.aws()
     }
 
-    /// The SDK keys its retry tokens and its adaptive limiter by service and region only; with them in
-    /// one partition a throttled account would starve every other.
+    /// The SDK keys its retry tokens by service and region only; with them in one partition a throttled
+    /// account would starve every other.
     fn partition(&self, service: &str) -> RetryPartition {
         RetryPartition::custom(format!("{}-{service}-{}", self.account(), self.endpoint_region)).build()
     }
@@ -344,7 +348,7 @@ mod tests {
                 .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                     "A", "s", None, None, "test",
                 )))
-                .retry_config(RetryConfig::adaptive().with_max_attempts(limits.max_attempts))
+                .retry_config(RetryConfig::standard().with_max_attempts(limits.max_attempts))
                 .timeout_config(TimeoutConfig::builder().operation_timeout(limits.call_timeout).build())
                 .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
                     aws_smithy_async::rt::sleep::TokioSleep::new(),

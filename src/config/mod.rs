@@ -82,7 +82,7 @@ pub struct Config {
     /// control's file says. A value is a whole number, a bool, a text, or a list of those.
     pub parameters: BTreeMap<String, BTreeMap<String, ParameterValue>>,
 
-    /// Calls to AWS in flight at once over the whole scan, 1 to 1024. Default: 64. Lower it on a small
+    /// Calls to AWS in flight at once over the whole scan, 1 to 1024. Default: 128. Lower it on a small
     /// machine or a slow line.
     #[serde(deserialize_with = "value::within::<_, _, 1, 1024>")]
     #[schemars(range(min = 1, max = 1024))]
@@ -105,7 +105,7 @@ pub struct Config {
     #[serde(deserialize_with = "value::within::<_, _, 1, 3600>")]
     #[schemars(range(min = 1, max = 3600))]
     pub call_timeout_seconds: u64,
-    /// Attempts of one call, the first included, 1 to 20. Default: 5. What still fails is unknown in the
+    /// Attempts of one call, the first included, 1 to 20. Default: 8. What still fails is unknown in the
     /// report.
     #[serde(deserialize_with = "value::within::<_, _, 1, 20>")]
     #[schemars(range(min = 1, max = 20))]
@@ -140,12 +140,12 @@ impl Default for Config {
             enable: Vec::new(),
             disable: Vec::new(),
             parameters: BTreeMap::new(),
-            concurrency: 64,
+            concurrency: 128,
             max_rate: None,
             connect_timeout_seconds: 3,
             attempt_timeout_seconds: 15,
             call_timeout_seconds: 60,
-            max_attempts: 5,
+            max_attempts: 8,
             out: PathBuf::from("upright-report"),
             formats: vec![Format::Json, Format::Html],
             fail_on: Severity::Low,

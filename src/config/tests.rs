@@ -84,7 +84,7 @@ max_rate: 10
 connect_timeout_seconds: 5
 attempt_timeout_seconds: 30
 call_timeout_seconds: 120
-max_attempts: 8
+max_attempts: 3
 out: reports
 formats: [html]
 fail_on: high
