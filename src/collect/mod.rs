@@ -15,8 +15,10 @@ pub mod sso;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
@@ -182,17 +184,6 @@ impl Wanted {
         self.0.iter().filter_map(|(name, fields)| Some((kind(name)?, fields)))
     }
 
-    /// The part of it that is about some types.
-    #[must_use]
-    pub fn only(&self, of: impl Fn(&Kind) -> bool) -> Self {
-        Self(
-            self.iter()
-                .filter(|(kind, _)| of(kind))
-                .map(|(kind, fields)| (kind.name, fields.clone()))
-                .collect(),
-        )
-    }
-
     /// Whether nothing is wanted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -297,8 +288,7 @@ pub struct Ask<'a> {
     pub place: &'a Place,
     /// What.
     pub wanted: &'a Wanted,
-    /// The regions of the account that are scanned, for services whose list is global and whose resources
-    /// are not; empty where no wanted type [needs them](Kind::needs_regions).
+    /// The regions of the account that are scanned; of no use, and empty, where global services are asked.
     pub regions: &'a [String],
     /// `aws`, `aws-us-gov`, `aws-cn`, …
     pub partition: &'a str,
@@ -415,9 +405,14 @@ fn fields<T: Serialize>(observed: &T, kind: &Kind) -> BTreeMap<String, Facet<Val
         .collect()
 }
 
-/// Collects what is wanted of an account's global services.
-pub async fn global(ask: Ask<'_>, account_name: &str) -> Collected {
-    let (iam, s3) = futures::join!(iam::collect(ask).boxed(), s3::collect(ask).boxed());
+/// The regions of an account that are scanned, or why they are not known. They are asked for when somebody
+/// awaits them first, and once.
+pub type RegionsLater = Shared<BoxFuture<'static, Result<Arc<[String]>, Unseen>>>;
+
+/// Collects what is wanted of an account's global services. `regions` are for what is listed for all regions
+/// and lies in one each, which need not wait for them from the start.
+pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) -> Collected {
+    let (iam, s3) = futures::join!(iam::collect(ask).boxed(), s3::collect(ask, regions).boxed());
     let mut collected = account::collect(ask, account_name);
     collected.extend(iam);
     collected.extend(s3);

@@ -11,6 +11,8 @@ mod progress;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
@@ -31,10 +33,7 @@ const MAX_ACCOUNTS_IN_FLIGHT: usize = 32;
 /// What every account of the run needs.
 #[derive(Debug)]
 struct Job {
-    /// Wanted without knowing the regions.
-    at_once: Wanted,
-    /// Wanted of regions, or lying in them.
-    in_regions: Wanted,
+    wanted: Wanted,
     asked_regions: Vec<String>,
 }
 
@@ -56,11 +55,7 @@ pub async fn collect(
     progress: &Progress,
 ) -> Inventory {
     let observed_at = Timestamp::now();
-    let job = Arc::new(Job {
-        at_once: wanted.only(|kind| !kind.needs_regions()),
-        in_regions: wanted.only(collect::Kind::needs_regions),
-        asked_regions: scope.regions.clone(),
-    });
+    let job = Arc::new(Job { wanted: wanted.clone(), asked_regions: scope.regions.clone() });
     progress.begin(discovery.targets.len());
     let mut accounts = discovery.left_out;
     let mut collected = Collected::nothing();
@@ -121,15 +116,13 @@ async fn collect_account(target: Target, job: Arc<Job>) -> Outcome {
         return Outcome::failed(account, unseen);
     }
     let home = session.home();
-    let at_once = async {
-        if job.at_once.is_empty() {
-            return Collected::nothing();
-        }
-        let ask = Ask { place: &home, wanted: &job.at_once, regions: &[], partition: &account.partition };
-        Box::pin(collect::global(ask, &account.name)).await
-    };
-    let (mut collected, (in_regions, found)) =
-        futures::join!(at_once, collect_in_regions(&home, &job, &account));
+    let found = found_regions(&home, &job);
+    let names = found.clone().map(|found| found.scanned.map(Arc::from)).boxed().shared();
+    let ask = Ask { place: &home, wanted: &job.wanted, regions: &[], partition: &account.partition };
+    let (mut collected, (in_regions, found)) = futures::join!(
+        Box::pin(collect::global(ask, &account.name, &names)),
+        collect_in_regions(&home, &job, &account, found)
+    );
     collected.extend(in_regions);
     let Regions { scanned, absent: absent_regions } = found;
     Outcome {
@@ -139,25 +132,33 @@ async fn collect_account(target: Target, job: Arc<Job>) -> Outcome {
     }
 }
 
-/// Finds the regions, and collects what lies in them from all of them at once.
-async fn collect_in_regions(home: &Place, job: &Job, account: &Account) -> (Collected, Regions) {
-    if job.in_regions.is_empty() {
+/// The regions of the account, which are asked for when somebody awaits them first.
+fn found_regions(home: &Place, job: &Arc<Job>) -> Shared<BoxFuture<'static, Regions>> {
+    let (session, job) = (Arc::clone(home.session()), Arc::clone(job));
+    async move { regions(&session, &job.asked_regions).await }.boxed().shared()
+}
+
+/// Collects what lies in the regions, from all of them at once.
+async fn collect_in_regions(
+    home: &Place,
+    job: &Job,
+    account: &Account,
+    found: Shared<BoxFuture<'static, Regions>>,
+) -> (Collected, Regions) {
+    if !job.wanted.needs_regions() {
         return (Collected::nothing(), Regions { scanned: Ok(Vec::new()), absent: Vec::new() });
     }
-    let found = regions(home.session(), &job.asked_regions).await;
+    let found = found.await;
     let names = match &found.scanned {
         Ok(names) => names,
-        Err(unseen) => return (all_unknown(&job.in_regions, &account.id, unseen), found),
+        Err(unseen) => return (all_unknown(&job.wanted, &account.id, unseen), found),
     };
     let places: Vec<Place> = names.iter().map(|region| home.session().region(region)).collect();
-    let ask = |place| Ask { place, wanted: &job.in_regions, regions: names, partition: &account.partition };
+    let ask = |place| Ask { place, wanted: &job.wanted, regions: names, partition: &account.partition };
     // In boxes, because `join_all` moves them, and a region's future is as large as all its calls together.
     let in_each = places.iter().map(|place| Box::pin(collect::regional(ask(place))));
-    let (mut collected, regional) = futures::join!(
-        Box::pin(collect::global(ask(home), &account.name)),
-        futures::future::join_all(in_each)
-    );
-    for part in regional {
+    let mut collected = Collected::nothing();
+    for part in futures::future::join_all(in_each).await {
         collected.extend(part);
     }
     (collected, found)
@@ -167,6 +168,7 @@ async fn collect_in_regions(home: &Place, job: &Job, account: &Account) -> (Coll
 fn all_unknown(wanted: &Wanted, account: &str, unseen: &Unseen) -> Collected {
     let listings = wanted
         .iter()
+        .filter(|(kind, _)| kind.scope == collect::Scope::Regional)
         .map(|(kind, _)| Listing {
             account: account.to_owned(),
             region: GLOBAL.to_owned(),

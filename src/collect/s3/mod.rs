@@ -31,7 +31,7 @@ use serde::Serialize;
 
 use self::answer::Wrong;
 use super::schema::PolicyDocument;
-use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
+use super::{Ask, Collected, Gone, Kind, Observed, Per, RegionsLater, Row, Scope};
 use crate::aws::{Call, Listed, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
 
@@ -223,8 +223,8 @@ pub struct Logging {
 }
 
 /// Collects the buckets in the scanned regions, and the account's settings.
-pub async fn collect(ask: Ask<'_>) -> Collected {
-    let (mut collected, buckets) = futures::join!(collect_account(ask), collect_buckets(ask));
+pub async fn collect(ask: Ask<'_>, regions: &RegionsLater) -> Collected {
+    let (mut collected, buckets) = futures::join!(collect_account(ask), collect_buckets(ask, regions));
     collected.extend(buckets);
     collected
 }
@@ -263,23 +263,23 @@ async fn read_account_block(place: &Place) -> Result<Reply<PublicAccessBlock>, U
     })
 }
 
-async fn collect_buckets(ask: Ask<'_>) -> Collected {
+async fn collect_buckets(ask: Ask<'_>, regions: &RegionsLater) -> Collected {
     if !ask.wanted.kind(&BUCKET) {
         return Collected::nothing();
     }
     let home = ask.place.s3();
-    let Listed { items, end } = ask
-        .place
-        .pages(
-            &LIST_BUCKETS,
-            || home.list_buckets().into_paginator().page_size(BUCKETS_PER_PAGE).send(),
-            |page| page.buckets,
-        )
-        .await;
-    let mut end = end.map(|_| ());
+    let listing = ask.place.pages(
+        &LIST_BUCKETS,
+        || home.list_buckets().into_paginator().page_size(BUCKETS_PER_PAGE).send(),
+        |page| page.buckets,
+    );
+    let (Listed { items, end }, _) = futures::join!(listing, regions.clone());
+    // Without the regions it is not known which buckets are looked at, even when there are none.
+    let mut end = end.map(|_| ()).and(regions.clone().await.map(|_| ()));
     let mut resources = Vec::new();
-    let mut reading =
-        stream::iter(items).map(|bucket| collect_bucket(ask, &home, bucket)).buffered(BUCKETS_AT_ONCE);
+    let mut reading = stream::iter(items)
+        .map(|bucket| collect_bucket(ask, &home, bucket, regions))
+        .buffered(BUCKETS_AT_ONCE);
     while let Some(read) = reading.next().await {
         match read {
             Ok(resource) => resources.extend(resource),
@@ -294,9 +294,11 @@ async fn collect_bucket(
     ask: Ask<'_>,
     home: &Client,
     bucket: sdk::Bucket,
+    regions: &RegionsLater,
 ) -> Result<Option<Resource>, Unseen> {
+    let regions = regions.clone().await?;
     match locate(ask, home, bucket).await? {
-        Some(bucket) if bucket.is_in(ask.regions) => Ok(read_bucket(ask, bucket).await.ok()),
+        Some(bucket) if bucket.is_in(&regions) => Ok(read_bucket(ask, bucket).await.ok()),
         _ => Ok(None),
     }
 }
