@@ -24,7 +24,7 @@ const SCALES: [usize; 2] = [1, 10];
 const LATENCIES: [Duration; 2] = [Duration::ZERO, Duration::from_millis(40)];
 /// Of so many scans the one with the median time is shown.
 const RUNS: usize = 5;
-/// Calls in flight at once: the program's own default.
+/// Calls in flight at once; half the program's own default, which two cores that also serve cannot drive.
 const CONCURRENCY: usize = 64;
 
 /// The longest chain of calls each of which needs what the one before it answered. The emulator's
@@ -86,7 +86,9 @@ impl Scan {
         let server = Server::replay(recording).latency(latency).start().unwrap();
         let world = World::new(upright).unwrap();
         let started = server.uptime();
-        let run = world.run(&server.env(), common::SCAN).unwrap();
+        let concurrency = CONCURRENCY.to_string();
+        let arguments = [common::SCAN, &["--concurrency", &concurrency]].concat();
+        let run = world.run(&server.env(), &arguments).unwrap();
         assert_eq!(server.unexpected(), Vec::<String>::new(), "{run}");
         let requests = server.requests();
         let (first, last) = (requests.first().unwrap().at, requests.last().unwrap().at);

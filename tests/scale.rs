@@ -56,11 +56,13 @@ impl What {
         let text = |key: &str| finding[key].as_str().unwrap().to_owned();
         let arn = text("resource_arn");
         let is_of_aws = arn.contains(":iam::aws:");
+        // A verdict on a place, or on what an account has one of, carries the account's ARN.
+        let is_of_account = arn.ends_with(":root");
         Self {
             account: text("account"),
             control: text("control"),
             verdict: text("verdict"),
-            is_multiplied: !arn.is_empty() && !is_of_aws && !SINGLE.contains(&text("resource_type").as_str()),
+            is_multiplied: !is_of_account && !is_of_aws && !SINGLE.contains(&text("resource_type").as_str()),
         }
     }
 }
