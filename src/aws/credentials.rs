@@ -1,8 +1,9 @@
 //! [`Session`]: the credentials of one account, renewed when they run out.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -11,7 +12,7 @@ use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentials
 use futures::future::BoxFuture;
 
 use super::call::Reply;
-use super::{ASSUME_ROLE, Aws, Place};
+use super::{ASSUME_ROLE, Aws, Clients, Place};
 use crate::inventory::{Cause, Unseen};
 
 /// Credentials are renewed this long before they run out.
@@ -36,6 +37,8 @@ pub struct Session {
     aws: Arc<Aws>,
     account: String,
     provider: Arc<Renewing>,
+    /// By region, or `global`.
+    clients: Mutex<HashMap<String, Arc<Clients>>>,
 }
 
 impl Session {
@@ -61,7 +64,14 @@ impl Session {
                 current: RwLock::new(None),
                 renewing: tokio::sync::Mutex::new(()),
             }),
+            clients: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// The clients of one place, made when it is entered first.
+    pub(super) fn clients(&self, label: &str, make: impl FnOnce() -> Clients) -> Arc<Clients> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(clients.entry(label.to_owned()).or_insert_with(|| Arc::new(make())))
     }
 
     /// Twelve digits.

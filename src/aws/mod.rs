@@ -14,7 +14,7 @@ mod resolver;
 mod window;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -207,22 +207,21 @@ pub struct Place {
     session: Arc<Session>,
     endpoint_region: String,
     label: String,
-    sdk: SdkConfig,
+    clients: Arc<Clients>,
     entering: Option<String>,
 }
 
 impl Place {
     fn new(session: Arc<Session>, endpoint_region: String, label: String) -> Self {
-        let sdk = session
-            .aws()
-            .sdk
-            .clone()
-            .into_builder()
-            .region(Region::new(endpoint_region.clone()))
-            .credentials_provider(session.credentials())
-            .identity_cache(IdentityCache::no_cache())
-            .build();
-        Self { session, endpoint_region, label, sdk, entering: None }
+        let clients = session.clients(&label, || {
+            let config = session.aws().sdk.clone().into_builder();
+            let config = config
+                .region(Region::new(endpoint_region.clone()))
+                .credentials_provider(session.credentials())
+                .identity_cache(IdentityCache::no_cache());
+            Clients::new(config.build())
+        });
+        Self { session, endpoint_region, label, clients, entering: None }
     }
 
     /// Account that is asked.
@@ -294,19 +293,37 @@ impl Session {
     }
 }
 
-/// One client constructor a service; the name is the service's IAM prefix, as in the call table.
+/// One client a service, made when it is first asked for; the name is the service's IAM prefix, as in the
+/// call table.
 macro_rules! clients {
     ($($name:ident => $krate:ident),* $(,)?) => {
+        /// The clients of one place. Making one costs as much as a call, and a bucket's place is that of
+        /// every other bucket in the region.
+        #[derive(Debug)]
+        pub(crate) struct Clients {
+            sdk: SdkConfig,
+            $($name: OnceLock<$krate::Client>,)*
+        }
+
+        impl Clients {
+            fn new(sdk: SdkConfig) -> Self {
+                Self { sdk, $($name: OnceLock::new(),)* }
+            }
+        }
+
         impl Place {
             $(
                 #[doc = concat!("A client of `", stringify!($krate), "` for this place.")]
                 #[must_use]
                 pub fn $name(&self) -> $krate::Client {
-                    let config = $krate::config::Builder::from(&self.sdk)
-                        .retry_partition(self.partition(stringify!($name)))
-                        .interceptor(self.meter(stringify!($name)))
-                        .build();
-                    $krate::Client::from_conf(config)
+                    let make = || {
+                        let config = $krate::config::Builder::from(&self.clients.sdk)
+                            .retry_partition(self.partition(stringify!($name)))
+                            .interceptor(self.meter(stringify!($name)))
+                            .build();
+                        $krate::Client::from_conf(config)
+                    };
+                    self.clients.$name.get_or_init(make).clone()
                 }
             )*
         }

@@ -13,7 +13,7 @@ use aws_smithy_types::base64;
 use serde_json::Value;
 use upright::collect::KINDS;
 use upright::controls::ControlSet;
-use upright_testkit::{Answer, Match, Run, Server, Setup, World};
+use upright_testkit::{Answer, Match, Recording, Run, Server, Setup, World};
 
 use super::{SCAN, UPRIGHT};
 
@@ -24,9 +24,13 @@ pub const HASTY: &str = "connect_timeout_seconds: 3\nattempt_timeout_seconds: 4\
 /// A server that replays the demo. The emulator's credential report has no row of the root user, which every
 /// report of AWS has; with it the undisturbed scan sees everything.
 pub fn whole_demo() -> Setup {
-    let recording = super::recording();
+    whole(&super::recording())
+}
+
+/// The same of another recording.
+pub fn whole(recording: &Recording) -> Setup {
     let reports = recording.calls().filter(|call| call.operation == "iam:GetCredentialReport");
-    reports.fold(Server::replay(&recording), |server, call| {
+    reports.fold(Server::replay(recording), |server, call| {
         let answer = recording.answer(call).unwrap();
         let account = call.account.as_str();
         let which = Match::operation("iam:GetCredentialReport").account(account);
@@ -81,8 +85,12 @@ impl Scan {
 
     /// The same with an `upright.yaml`.
     pub fn configured(server: &Server, config: &str) -> Self {
-        let run = Self::try_run(server, config, SCAN);
-        let (world, run) = run;
+        Self::with(server, config, SCAN)
+    }
+
+    /// The same with other arguments.
+    pub fn with(server: &Server, config: &str, arguments: &[&str]) -> Self {
+        let (world, run) = Self::try_run(server, config, arguments);
         let report = world.report().unwrap_or_else(|error| panic!("{error:#}\n{run}"));
         let findings = report["findings"].as_array().unwrap();
         let findings = findings.iter().map(|f| (text(f, "id").to_owned(), f.clone())).collect();
