@@ -1,9 +1,11 @@
 //! `upright scan`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -174,31 +176,42 @@ fn write_reports(report: &Report, config: &Config) -> Result<Vec<PathBuf>, Stopp
         return Ok(Vec::new());
     }
     fs::create_dir_all(&config.out).map_err(|error| file_failure(&config.out, &error))?;
-    let mut written = Vec::new();
-    for format in &config.formats {
-        let name = match format {
-            Format::Json => "report.json",
-            Format::Html => "report.html",
-        };
-        let path = config.out.join(name);
-        let write = |out: &mut BufWriter<File>| match format {
-            Format::Json => json::write(report, out),
-            Format::Html => html::write(report, out),
-        };
-        write_whole(&path, write).map_err(|error| file_failure(&path, &error))?;
-        written.push(path);
-    }
-    Ok(written)
+    let formats: BTreeSet<Format> = config.formats.iter().copied().collect();
+    thread::scope(|scope| {
+        let writing: Vec<_> = formats
+            .into_iter()
+            .map(|format| scope.spawn(move || write_report(report, config, format)))
+            .collect();
+        writing
+            .into_iter()
+            .map(|writer| writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+fn write_report(report: &Report, config: &Config, format: Format) -> Result<PathBuf, Stopped> {
+    let name = match format {
+        Format::Json => "report.json",
+        Format::Html => "report.html",
+    };
+    let path = config.out.join(name);
+    let write = |out: &mut BufWriter<File>| match format {
+        Format::Json => json::write(report, out),
+        Format::Html => html::write(report, out),
+    };
+    write_whole(&path, write).map_err(|error| file_failure(&path, &error))?;
+    Ok(path)
 }
 
 fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), WriteError>,
 ) -> Result<(), WriteError> {
-    let unfinished = path.with_extension("unfinished");
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
     let mut out = BufWriter::new(File::create(&unfinished)?);
     write(&mut out)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    drop(out.into_inner().map_err(io::IntoInnerError::into_error)?);
     Ok(fs::rename(&unfinished, path)?)
 }
 
