@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
@@ -255,6 +256,18 @@ impl Collected {
         Self { resources: Vec::new(), listings: Vec::new() }
     }
 
+    /// Collects parts at once. With `join!` every answer to one call would have the futures of all others
+    /// looked at as well; here only those that got something are. An inventory sorts what it is given, so that
+    /// the order in which the parts end does not matter.
+    pub async fn together<'a>(parts: impl IntoIterator<Item = BoxFuture<'a, Self>>) -> Self {
+        let mut running: FuturesUnordered<BoxFuture<'a, Self>> = parts.into_iter().collect();
+        let mut collected = Self::nothing();
+        while let Some(part) = running.next().await {
+            collected.extend(part);
+        }
+        collected
+    }
+
     /// Adds another place's or type's part.
     pub fn extend(&mut self, other: Self) {
         self.resources.extend(other.resources);
@@ -412,24 +425,16 @@ pub type RegionsLater = Shared<BoxFuture<'static, Result<Arc<[String]>, Unseen>>
 /// Collects what is wanted of an account's global services. `regions` are for what is listed for all regions
 /// and lies in one each, which need not wait for them from the start.
 pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) -> Collected {
-    let (iam, s3) = futures::join!(iam::collect(ask).boxed(), s3::collect(ask, regions).boxed());
+    let parts = [iam::collect(ask).boxed(), s3::collect(ask, regions).boxed()];
     let mut collected = account::collect(ask, account_name);
-    collected.extend(iam);
-    collected.extend(s3);
+    collected.extend(Collected::together(parts).await);
     collected
 }
 
 /// Collects what is wanted of one region of an account.
 pub async fn regional(ask: Ask<'_>) -> Collected {
-    let (ec2, cloudtrail, sso) = futures::join!(
-        ec2::collect(ask).boxed(),
-        cloudtrail::collect(ask).boxed(),
-        sso::collect(ask).boxed()
-    );
-    let mut collected = ec2;
-    collected.extend(cloudtrail);
-    collected.extend(sso);
-    collected
+    let parts = [ec2::collect(ask).boxed(), cloudtrail::collect(ask).boxed(), sso::collect(ask).boxed()];
+    Collected::together(parts).await
 }
 
 /// A time as expressions see it: RFC 3339, UTC.

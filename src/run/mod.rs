@@ -155,13 +155,8 @@ async fn collect_in_regions(
     };
     let places: Vec<Place> = names.iter().map(|region| home.session().region(region)).collect();
     let ask = |place| Ask { place, wanted: &job.wanted, regions: names, partition: &account.partition };
-    // In boxes, because `join_all` moves them, and a region's future is as large as all its calls together.
-    let in_each = places.iter().map(|place| Box::pin(collect::regional(ask(place))));
-    let mut collected = Collected::nothing();
-    for part in futures::future::join_all(in_each).await {
-        collected.extend(part);
-    }
-    (collected, found)
+    let in_each = places.iter().map(|place| collect::regional(ask(place)).boxed());
+    (Collected::together(in_each).await, found)
 }
 
 /// No region is known, so nothing can be said of what lies in them: neither that it is there nor that it is not.

@@ -18,6 +18,7 @@ mod role;
 mod user;
 
 use aws_smithy_types::DateTime;
+use futures::FutureExt;
 
 pub use account::{ACCOUNT, IamAccount};
 pub use certificate::{SERVER_CERTIFICATE, ServerCertificate};
@@ -42,19 +43,15 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     }
     let client = ask.place.iam();
     let report = credential_report::shared(ask.place, &client);
-    let (account, certificates, policies, profiles, roles, users) = futures::join!(
-        account::collect(ask, &client, report.clone()),
-        certificate::collect(ask, &client),
-        policy::collect(ask, &client),
-        role::collect_profiles(ask, &client),
-        role::collect(ask, &client),
-        user::collect(ask, &client, report),
-    );
-    let mut collected = account;
-    for part in [certificates, policies, profiles, roles, users] {
-        collected.extend(part);
-    }
-    collected
+    let parts = [
+        account::collect(ask, &client, report.clone()).boxed(),
+        certificate::collect(ask, &client).boxed(),
+        policy::collect(ask, &client).boxed(),
+        role::collect_profiles(ask, &client).boxed(),
+        role::collect(ask, &client).boxed(),
+        user::collect(ask, &client, report).boxed(),
+    ];
+    Collected::together(parts).await
 }
 
 /// The part of one type: an item that could not be understood makes the list incomplete, and one that was
