@@ -221,7 +221,8 @@ async fn read_trail(ask: Ask<'_>, trail: sdk::Trail, keys: &KeyStates) -> Result
     let Ok((status, event_selectors, insight_selectors, key_state)) = facets else {
         return Ok(None);
     };
-    let owner = arn.split(':').nth(4).unwrap_or_default();
+    let no_owner = || ask.place.malformed(&DESCRIBE_TRAILS, "the `TrailARN` of a trail names no account");
+    let owner = arn.split(':').nth(4).ok_or_else(no_owner)?;
     let key_owner = trail.kms_key_id.as_deref().and_then(|key| key.split(':').nth(4));
     let observed = Trail {
         is_owned: owner == ask.place.account(),
