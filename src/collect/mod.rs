@@ -185,12 +185,6 @@ impl Wanted {
         self.0.iter().filter_map(|(name, fields)| Some((kind(name)?, fields)))
     }
 
-    /// Whether nothing is wanted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether it must be known which regions are scanned.
     #[must_use]
     pub fn needs_regions(&self) -> bool {

@@ -56,6 +56,17 @@ pub struct Field {
     pub doc: String,
 }
 
+impl Type {
+    /// The type of the value when it is not null.
+    #[must_use]
+    pub fn not_null(&self) -> &Self {
+        match self {
+            Self::Nullable(of) => of,
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -36,17 +36,6 @@ impl<T> Facet<T> {
             Self::Unknown(unseen) => Facet::Unknown(unseen.clone()),
         }
     }
-
-    /// The value as a `Result`, for `?` in code that passes the reason on.
-    ///
-    /// # Errors
-    /// The reason why it was not observed.
-    pub fn into_result(self) -> Result<T, Unseen> {
-        match self {
-            Self::Known(value) => Ok(value),
-            Self::Unknown(unseen) => Err(unseen),
-        }
-    }
 }
 
 impl<T> From<Result<T, Unseen>> for Facet<T> {

@@ -160,7 +160,7 @@ impl Checker<'_> {
                     .ok_or_else(|| self.mistake(at, format!("no resource type `{kind}`")))?;
                 let ty = self.known_field(at, fields, field, &format!("`{kind}`"))?;
                 self.reads.0.insert((kind, Some(field.to_owned())));
-                if let Type::Resource(target) = not_null(&ty) {
+                if let Type::Resource(target) = ty.not_null() {
                     self.reads.0.insert((target, None));
                 }
                 Ok(ty)
@@ -212,12 +212,12 @@ impl Checker<'_> {
                 [l, r],
             ) => self.ordered(at, l, r),
             (operators::IN, [value, container]) => self.contained(at, value, container),
-            (operators::INDEX, [of, _]) => match not_null(of) {
+            (operators::INDEX, [of, _]) => match of.not_null() {
                 Type::List(inner) | Type::Map(inner) => Ok((**inner).clone()),
                 Type::Any => Ok(Type::Any),
                 other => Err(self.mistake(at, format!("{other} has no elements"))),
             },
-            (operators::ADD, [left, right]) => match (not_null(left), not_null(right)) {
+            (operators::ADD, [left, right]) => match (left.not_null(), right.not_null()) {
                 (Type::List(_), Type::List(_)) | (Type::String, Type::String) => join(left, right)
                     .ok_or_else(|| self.mistake(at, format!("{left} and {right} do not add"))),
                 _ => self.numbers(at, left, right),
@@ -227,7 +227,7 @@ impl Checker<'_> {
                 [left, right],
             ) => self.numbers(at, left, right),
             (operators::NEGATE, [of]) => self.numbers(at, of, of),
-            ("size", [of]) => match not_null(of) {
+            ("size", [of]) => match of.not_null() {
                 Type::List(_) | Type::Map(_) | Type::String | Type::Any => Ok(Type::Int),
                 other => Err(self.mistake(at, format!("{other} has no size"))),
             },
@@ -284,7 +284,7 @@ impl Checker<'_> {
         let fine = if is_null(left) || is_null(right) {
             may_be_null(left) && may_be_null(right)
         } else {
-            join(not_null(left), not_null(right)).is_some()
+            join(left.not_null(), right.not_null()).is_some()
         };
         if fine {
             return Ok(Type::Bool);
@@ -293,7 +293,7 @@ impl Checker<'_> {
     }
 
     fn ordered(&self, at: &IdedExpr, left: &Type, right: &Type) -> Checked {
-        let (l, r) = (not_null(left), not_null(right));
+        let (l, r) = (left.not_null(), right.not_null());
         let strings = fits(l, &Type::String) && fits(r, &Type::String);
         if strings || (is_number(l) && is_number(r)) {
             return Ok(Type::Bool);
@@ -302,7 +302,7 @@ impl Checker<'_> {
     }
 
     fn numbers(&self, at: &IdedExpr, left: &Type, right: &Type) -> Checked {
-        let (l, r) = (not_null(left), not_null(right));
+        let (l, r) = (left.not_null(), right.not_null());
         if is_number(l) && is_number(r) && join(l, r).is_some() {
             return Ok(l.clone());
         }
@@ -310,13 +310,13 @@ impl Checker<'_> {
     }
 
     fn contained(&self, at: &IdedExpr, value: &Type, container: &Type) -> Checked {
-        let holds = match not_null(container) {
+        let holds = match container.not_null() {
             Type::List(of) => (**of).clone(),
             Type::Map(_) => Type::String,
             Type::Any => Type::Any,
             other => return Err(self.mistake(at, format!("nothing can be in {other}"))),
         };
-        if join(not_null(value), not_null(&holds)).is_some() {
+        if join(value.not_null(), holds.not_null()).is_some() {
             return Ok(Type::Bool);
         }
         Err(self.mistake(at, format!("{value} is never in a list of {holds}")))
@@ -340,7 +340,7 @@ impl Checker<'_> {
 
     fn comprehension(&mut self, of: &ComprehensionExpr) -> Checked {
         let range = self.type_of(&of.iter_range)?;
-        let element = match not_null(&range) {
+        let element = match range.not_null() {
             Type::List(element) => (**element).clone(),
             Type::Map(_) => Type::String,
             Type::Any => Type::Any,
@@ -404,13 +404,6 @@ fn literal_type(literal: &LiteralValue) -> Type {
     }
 }
 
-fn not_null(ty: &Type) -> &Type {
-    match ty {
-        Type::Nullable(of) => of,
-        other => other,
-    }
-}
-
 fn is_number(ty: &Type) -> bool {
     matches!(ty, Type::Int | Type::Double | Type::Any)
 }
@@ -437,7 +430,7 @@ fn join(a: &Type, b: &Type) -> Option<Type> {
 fn fits(given: &Type, expected: &Type) -> bool {
     match (given, expected) {
         (Type::Any, _) | (_, Type::Any) => true,
-        (Type::Nullable(of), expected) => fits(of, not_null(expected)),
+        (Type::Nullable(of), expected) => fits(of, expected.not_null()),
         (Type::Null, Type::Nullable(_)) => true,
         (given, Type::Nullable(of)) => fits(given, of),
         (Type::List(x), Type::List(y)) | (Type::Map(x), Type::Map(y)) => fits(x, y),

@@ -74,7 +74,7 @@ impl Node {
     }
 
     pub(super) fn key(&self, key: &str) -> Result<Box<dyn Val>, ExecutionError> {
-        let ty = match self.ty.map(not_null) {
+        let ty = match self.ty.map(Type::not_null) {
             Some(Type::Struct(fields)) => fields.get(key).map(|field| &field.ty),
             Some(Type::Map(of)) => Some(&**of),
             _ => None,
@@ -93,7 +93,7 @@ impl Node {
         let mut inner = self.clone();
         inner.steps.push(Step::Index(index));
         inner.path = format!("{}[{index}]", self.path);
-        inner.ty = match self.ty.map(not_null) {
+        inner.ty = match self.ty.map(Type::not_null) {
             Some(Type::List(of)) => Some(&**of),
             _ => None,
         };
@@ -102,7 +102,7 @@ impl Node {
 
     /// The value at this place: a scalar, which counts as read, or a view of what is inside.
     pub(super) fn value(self) -> Result<Box<dyn Val>, ExecutionError> {
-        if let (Some(Type::Resource(kind)), Value::String(arn)) = (self.ty.map(not_null), self.json()) {
+        if let (Some(Type::Resource(kind)), Value::String(arn)) = (self.ty.map(Type::not_null), self.json()) {
             return self.follow(kind, &arn.clone());
         }
         let value: Box<dyn Val> = match self.json() {
@@ -160,13 +160,6 @@ impl Node {
                 Err(scene.refuse(unseen))
             }
         }
-    }
-}
-
-fn not_null(ty: &'static Type) -> &'static Type {
-    match ty {
-        Type::Nullable(of) => of,
-        other => other,
     }
 }
 
