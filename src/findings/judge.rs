@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::{Finding, Identity};
 use crate::collect::Scope;
 use crate::controls::{Control, Evidence, Verdict};
-use crate::inventory::{Account, AccountState, Facet, GLOBAL, Inventory, Resource, Unseen};
+use crate::inventory::{Account, Facet, GLOBAL, Inventory, Resource, Unseen};
 
 /// Judges every account of the inventory that was to be scanned by every control.
 ///
 /// The order is that of accounts, controls, regions and ARNs, whatever the order of collection.
 #[must_use]
 pub fn judge(inventory: &Arc<Inventory>, controls: &[&Control]) -> Vec<Finding> {
-    let accounts = inventory.accounts.iter().filter(|a| !matches!(a.state, AccountState::Skipped { .. }));
+    let accounts = inventory.accounts.iter().filter(|a| a.is_judged());
     let tasks: Vec<(&Account, &Control)> =
         accounts.flat_map(|account| controls.iter().map(move |control| (account, *control))).collect();
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::controls::{ControlSet, VerdictKind};
-    use crate::inventory::Listing;
+    use crate::inventory::{AccountState, Listing};
 
     const ID: &str = "111122223333";
 

@@ -89,6 +89,14 @@ pub struct Account {
     pub state: AccountState,
 }
 
+impl Account {
+    /// Whether controls have verdicts on it: also when it could not be entered, not when it was left out.
+    #[must_use]
+    pub const fn is_judged(&self) -> bool {
+        !matches!(self.state, AccountState::Skipped { .. })
+    }
+}
+
 /// What became of an account in this run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]

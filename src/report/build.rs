@@ -10,7 +10,7 @@ use super::document::{
 use crate::aws::{OperationCount, Tally};
 use crate::controls::{Control, ControlOutcome, ControlSet, Framework, Requirement, VerdictKind};
 use crate::findings::Finding;
-use crate::inventory::{Account, AccountState, CoverageState, Inventory, Unseen};
+use crate::inventory::{Account, CoverageState, Inventory, Unseen};
 
 /// What a report is made of, beside the findings.
 #[derive(Debug, Clone, Copy)]
@@ -127,8 +127,7 @@ fn framework_row(framework: &Framework, ran: Ran<'_>, sums: &Sums<'_>) -> Framew
 }
 
 fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> RequirementRow {
-    let judged: Vec<&Account> =
-        ran.inventory.accounts.iter().filter(|a| !matches!(a.state, AccountState::Skipped { .. })).collect();
+    let judged: Vec<&Account> = ran.inventory.accounts.iter().filter(|a| a.is_judged()).collect();
     let of = |accounts: &[&Account]| {
         let outcomes = requirement.controls.iter().filter_map(|id| ran.controls.control(id)).map(|control| {
             let mut counts = Counts::zero();

@@ -6,7 +6,6 @@ use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow};
 use crate::controls::RequirementStatus;
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
-use crate::inventory::AccountState;
 
 /// What does not add up in a report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,7 +125,7 @@ impl Report {
         let spoken: HashSet<(&str, &str)> =
             self.findings.iter().map(|f| (f.account.as_str(), f.control.as_str())).collect();
         for account in &self.accounts {
-            if matches!(account.state, AccountState::Skipped { .. }) {
+            if !account.is_judged() {
                 continue;
             }
             for control in &self.controls {
