@@ -1,11 +1,8 @@
 //! `upright scan`.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -15,12 +12,12 @@ use super::settings::{self, RunArguments, ScopeArguments};
 use super::{Done, Exit, Stopped, print, print_json};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
-use crate::config::{Config, Format};
+use crate::config::Config;
 use crate::controls::{ControlSet, VerdictKind};
 use crate::findings::judge;
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
-use crate::report::{Ran, Report, WriteError, html, json, terminal};
+use crate::report::{Destination, Ran, Report, terminal, write_files};
 use crate::run::{Progress, collect, plan};
 
 #[derive(Debug, Args)]
@@ -170,49 +167,13 @@ fn file_failure(path: &Path, error: &dyn std::fmt::Display) -> Stopped {
     Stopped::usage(miette::miette!("{text}"))
 }
 
-/// Writes the reports that are asked for; a reader never sees half a file.
 fn write_reports(report: &Report, config: &Config) -> Result<Vec<PathBuf>, Stopped> {
-    if config.formats.is_empty() {
-        return Ok(Vec::new());
-    }
-    fs::create_dir_all(&config.out).map_err(|error| file_failure(&config.out, &error))?;
-    let formats: BTreeSet<Format> = config.formats.iter().copied().collect();
-    thread::scope(|scope| {
-        let writing: Vec<_> = formats
-            .into_iter()
-            .map(|format| scope.spawn(move || write_report(report, config, format)))
-            .collect();
-        writing
-            .into_iter()
-            .map(|writer| writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
-
-fn write_report(report: &Report, config: &Config, format: Format) -> Result<PathBuf, Stopped> {
-    let name = match format {
-        Format::Json => "report.json",
-        Format::Html => "report.html",
+    let to = Destination {
+        folder: &config.out,
+        formats: &config.formats,
+        html_max_findings: config.html_max_findings,
     };
-    let path = config.out.join(name);
-    let write = |out: &mut BufWriter<File>| match format {
-        Format::Json => json::write(report, out),
-        Format::Html => html::write(report, out),
-    };
-    write_whole(&path, write).map_err(|error| file_failure(&path, &error))?;
-    Ok(path)
-}
-
-fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let mut out = BufWriter::new(File::create(&unfinished)?);
-    write(&mut out)?;
-    drop(out.into_inner().map_err(io::IntoInnerError::into_error)?);
-    Ok(fs::rename(&unfinished, path)?)
+    write_files(report, to).map_err(|error| Stopped::usage(miette::miette!("{error}")))
 }
 
 fn options(arguments: &ScanArguments) -> TerminalOptions {

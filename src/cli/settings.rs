@@ -10,8 +10,9 @@ use clap::Args;
 use super::Stopped;
 use crate::accounts::{RoleSettings, Scope, Selector};
 use crate::aws::{Limits, Source};
-use crate::config::{self, AccountId, Config, Format, RegionName, Selection};
+use crate::config::{self, AccountId, Config, RegionName, Selection};
 use crate::controls::{ControlSet, Severity};
+use crate::report::Format;
 
 /// Flags that say what is scanned and by which controls; each overrides the key of the same name in
 /// `upright.yaml`.
@@ -85,8 +86,8 @@ pub(super) struct RunArguments {
     /// Directory for the reports [default: upright-report]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Reports to write: json, html [default: both]
-    #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = format)]
+    /// Reports to write: json, jsonl, csv, html, markdown, junit, sarif, ocsf, asff [default: json,html]
+    #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = Format::from_str)]
     formats: Option<Vec<Format>>,
     /// Severity from which a failure makes the exit code 1 or 4 [default: low]
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
@@ -228,14 +229,6 @@ fn tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a tag is written KEY=VALUE".to_owned()),
-    }
-}
-
-fn format(word: &str) -> Result<Format, String> {
-    match word {
-        "json" => Ok(Format::Json),
-        "html" => Ok(Format::Html),
-        _ => Err("one of json, html".to_owned()),
     }
 }
 

@@ -18,9 +18,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use error::{ConfigError, Invalid};
-pub use value::{AccountId, BadAccountId, BadRegionName, Format, ParameterValue, RegionName};
+pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 
 use crate::controls::Severity;
+use crate::report::Format;
 use crate::yaml;
 
 /// Name of the file that is read from the current directory when no other is given.
@@ -116,6 +117,9 @@ pub struct Config {
     pub out: PathBuf,
     /// Reports to write. Default: `json` and `html`. An empty list writes none.
     pub formats: Vec<Format>,
+    /// Findings that one HTML page holds at most. Above it `report.html` is an index, with a page for each account
+    /// beside it. Default: 100,000, about 5 MB.
+    pub html_max_findings: u64,
     /// Severity from which a failing control makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
     pub fail_on: Severity,
@@ -148,6 +152,7 @@ impl Default for Config {
             max_attempts: 8,
             out: PathBuf::from("upright-report"),
             formats: vec![Format::Json, Format::Html],
+            html_max_findings: 100_000,
             fail_on: Severity::Low,
         }
     }

@@ -130,16 +130,6 @@ impl JsonSchema for RegionName {
     }
 }
 
-/// A report that can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// `report.json`: everything, for programs.
-    Json,
-    /// `report.html`: one page for people, without anything from elsewhere.
-    Html,
-}
-
 /// Value of a control's parameter: a whole number, a bool, a text, or a list of those.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

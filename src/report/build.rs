@@ -51,6 +51,7 @@ impl Report {
         Self {
             schema_version: SCHEMA_VERSION,
             run: run_info(ran, totals.unknown == 0 && gaps.is_empty()),
+            changes: None,
             totals,
             gaps,
             coverage: ran.inventory.coverage.clone(),

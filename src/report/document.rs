@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Changes;
 use crate::aws::OperationCount;
 use crate::controls::{RequirementStatus, Severity, VerdictKind};
 use crate::findings::Finding;
@@ -21,6 +22,9 @@ pub struct Report {
     pub schema_version: u32,
     /// When and how it ran, and what it cost.
     pub run: RunInfo,
+    /// What changed since an earlier run, where there is one to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
     /// Verdicts of all findings.
     pub totals: Counts,
     /// What was not observed, the gap that hides the most first.

@@ -2,20 +2,34 @@
 //!
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
+pub mod asff;
 mod build;
+mod changes;
 mod check;
+pub mod csv;
 mod document;
 mod figures;
+mod files;
+mod format;
 pub mod html;
 pub mod json;
+pub mod jsonl;
+pub mod junit;
+pub mod markdown;
+pub mod ocsf;
+mod remediation;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sarif;
 pub mod terminal;
 mod text;
 
 pub use build::Ran;
+pub use changes::{Changes, Past};
 pub use check::Inconsistent;
 pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
+pub use files::{Destination, FileError, write, write_files};
+pub use format::{Format, UnknownFormat};
 pub(crate) use text::printable;
 
 /// Why a report could not be written.

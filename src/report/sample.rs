@@ -40,6 +40,7 @@ pub(crate) fn report() -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
         run: run(),
+        changes: None,
         totals: count(&findings, |_| true),
         gaps: gaps(&findings),
         coverage: coverage(),
