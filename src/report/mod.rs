@@ -2,6 +2,7 @@
 //!
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
+mod advice;
 pub mod asff;
 mod build;
 mod changes;
@@ -12,7 +13,9 @@ mod figures;
 mod files;
 mod format;
 pub mod html;
+mod index;
 pub mod json;
+mod json_text;
 pub mod jsonl;
 pub mod junit;
 pub mod markdown;
