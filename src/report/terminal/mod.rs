@@ -1,6 +1,6 @@
 //! What a scan prints when it is done: the answer for a tired person, in as many lines as it needs.
 
-mod gaps;
+pub(super) mod gaps;
 mod names;
 mod screen;
 #[cfg(test)]
