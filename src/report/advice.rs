@@ -1,8 +1,18 @@
-//! What to do about a finding, in lines of plain text: for the formats that show it without a page around it.
+//! Why a finding is as it is and what to do about it, in plain text: for the formats that show it without a page
+//! around it.
 
-use super::{ControlRow, printable, remediation};
+use super::remediation::{self, Filled};
+use super::{ControlRow, printable};
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
+
+/// Why, in one sentence; one that begins with `Not observed` says what was not.
+pub(super) fn why(finding: &Finding) -> String {
+    match (finding.verdict, &finding.unseen) {
+        (VerdictKind::Unknown, Some(unseen)) => printable(&format!("Not observed: {unseen}")).into_owned(),
+        _ => printable(&finding.reason).into_owned(),
+    }
+}
 
 /// What to do, in words: the control's steps for a failure, who removes the obstacle for what was not observed.
 pub(super) fn steps(finding: &Finding, control: Option<&ControlRow>) -> Vec<String> {
@@ -17,7 +27,8 @@ pub(super) fn steps(finding: &Finding, control: Option<&ControlRow>) -> Vec<Stri
 /// the scanner look; empty where there is none.
 pub(super) fn command(finding: &Finding, control: Option<&ControlRow>) -> Vec<String> {
     match (finding.verdict, &finding.unseen) {
-        (VerdictKind::Fail, _) => control.map_or(Vec::new(), |control| filled(finding, control)),
+        (VerdictKind::Fail, _) => control
+            .map_or(Vec::new(), |control| filled(&remediation::command(&control.remediation_cli, finding))),
         (VerdictKind::Unknown, Some(unseen)) => unseen
             .statement()
             .map_or(Vec::new(), |statement| vec![printable(&statement.to_string()).into_owned()]),
@@ -25,11 +36,21 @@ pub(super) fn command(finding: &Finding, control: Option<&ControlRow>) -> Vec<St
     }
 }
 
-fn filled(finding: &Finding, control: &ControlRow) -> Vec<String> {
-    let command = remediation::command(&control.remediation_cli, finding);
-    let mut shown = lines(&command.text);
-    if !command.by_hand.is_empty() {
-        shown.push(format!("# To be filled in by hand: {}", command.by_hand.join(", ")));
+/// The Terraform setting that keeps a failure repaired; empty where there is none.
+pub(super) fn terraform(finding: &Finding, control: Option<&ControlRow>) -> Vec<String> {
+    match (finding.verdict, control) {
+        (VerdictKind::Fail, Some(control)) => {
+            filled(&remediation::terraform(&control.remediation_terraform, finding))
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The lines, with a comment (to a shell and to Terraform alike) on what was left open.
+fn filled(template: &Filled) -> Vec<String> {
+    let mut shown = lines(&template.text);
+    if !template.by_hand.is_empty() {
+        shown.push(format!("# To be filled in by hand: {}", template.by_hand.join(", ")));
     }
     shown
 }

@@ -226,7 +226,7 @@ mod tests {
         for (row, finding) in rows.iter().zip(&report.findings) {
             assert_eq!(row["finding"], finding.id);
             assert_eq!(row["verdict"], finding.verdict.as_str());
-            let said = row["not_observed_operation"] != "";
+            let said = !row["not_observed_operation"].is_empty();
             assert_eq!(said, finding.verdict == VerdictKind::Unknown, "{row:#?}");
         }
         let skipped = rows.last().expect("a row");

@@ -12,9 +12,8 @@
 //! | `not_applicable` | `skipped`, with the reason |
 //!
 //! What was not observed and hides no finding is an `error` in the suite `not-observed`; an account that was left
-//! out on purpose is `skipped` in the suite `accounts`. Only attributes and elements are used that the schemas of
-//! Jenkins, Surefire and Ant have in common, but for `skipped` and `timestamp` of `testsuites`, which readers
-//! ignore. Characters that XML cannot hold, and those that do not show themselves, are written out.
+//! out on purpose is `skipped` in the suite `accounts`. The format has no standard; the elements are those that
+//! CI servers agree on, and a case has no time, as a finding takes none of its own. Characters that XML cannot hold, and those that do not show themselves, are written out.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -86,7 +85,7 @@ fn of_finding(finding: &Finding, control: &ControlRow, index: &Index<'_>) -> Tes
         VerdictKind::NotApplicable => TestCaseStatus::skipped(),
         VerdictKind::Pass => TestCaseStatus::success(),
     };
-    status.set_message(shown(&finding.reason));
+    status.set_message(shown(&advice::why(finding)));
     match finding.verdict {
         VerdictKind::Fail => {
             status.set_type(finding.severity.as_str()).set_description(details(finding, control, index));

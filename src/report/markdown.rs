@@ -35,6 +35,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
         page.line(&format!("> [!WARNING]\n> {warning}"));
     }
     page.line(&facts(report, &figures));
+    sections::absent_regions(&mut page, report);
     sections::changes(&mut page, report, &index);
     sections::controls(&mut page, report, &figures);
     sections::gaps(&mut page, report);

@@ -4,8 +4,9 @@
 //! Controls are rules; findings are results, the worst first, so that a reader that stops early saw those. A
 //! failure has the kind `fail` and the level of its severity. What was not observed has the kind `open`, which the
 //! standard keeps for a rule that had too little information to decide, and its message begins with
-//! `Not observed`. What passes or does not apply is counted in the properties of the run and of its rule and is
-//! no result: GitHub does not read `kind` and would raise an alert for each.
+//! `Not observed`: GitHub, which does not read `kind`, shows it as an alert with the severity of its rule. What
+//! passes or does not apply would be an alert there as well. It is therefore no result, and is counted in the
+//! properties of the run and of its rule.
 //!
 //! A resource has no file, and GitHub refuses a whole document over one result without a location. The location
 //! is therefore a path made of what the resource is, `aws/<account>/<region>/<type>/<ARN>`, the same in each run;
@@ -186,7 +187,10 @@ struct Fingerprints<'a> {
 struct ResultProperties<'a> {
     account_name: &'a str,
     what_to_do: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     command: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    terraform: Vec<String>,
     finding: &'a Finding,
 }
 
@@ -232,7 +236,11 @@ fn run(report: &Report) -> Run<'_> {
             .into_iter()
             .map(|finding| result(finding, position.get(finding.control.as_str()).copied(), &index))
             .collect(),
-        properties: json!({ "totals": report.totals, "observed_at": report.run.observed_at }),
+        properties: json!({
+            "totals": report.totals,
+            "observed_at": report.run.observed_at,
+            "absent_regions": report.run.absent_regions,
+        }),
     }
 }
 
@@ -269,13 +277,8 @@ fn result<'a>(finding: &'a Finding, rule_index: Option<usize>, index: &Index<'a>
     let control = index.control(&finding.control);
     let fails = finding.verdict == VerdictKind::Fail;
     let account = index.account_name(&finding.account);
-    let text = format!(
-        "{} In account {} {account}, region {}: {}",
-        finding.reason,
-        finding.account,
-        finding.region,
-        finding.subject()
-    );
+    let (why, subject) = (advice::why(finding), finding.subject());
+    let text = format!("{why} (account {} {account}, region {}: {subject})", finding.account, finding.region);
     SarifResult {
         rule_id: &finding.control,
         rule_index,
@@ -289,6 +292,7 @@ fn result<'a>(finding: &'a Finding, rule_index: Option<usize>, index: &Index<'a>
             account_name: account,
             what_to_do: advice::steps(finding, control),
             command: advice::command(finding, control),
+            terraform: advice::terraform(finding, control),
             finding,
         },
     }

@@ -1,6 +1,6 @@
 //! The parts of the page, each a heading with a table.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Page;
 use super::escape::{code, escape, prose};
@@ -29,6 +29,27 @@ const MAX_LISTED: usize = 12;
 
 /// Room for the heading and the first row of a control's resources.
 const ROOM_FOR_ONE: usize = 4_000;
+
+/// Regions that were asked for and that an account does not have.
+pub(super) fn absent_regions(page: &mut Page, report: &Report) {
+    let mut absent: BTreeMap<&str, u64> = BTreeMap::new();
+    for region in report.run.absent_regions.values().flatten() {
+        *absent.entry(region).or_insert(0) += 1;
+    }
+    if absent.is_empty() {
+        return;
+    }
+    let accounts = |n: u64| text::count(n, "account", "accounts");
+    let mut regions: Vec<String> = absent
+        .iter()
+        .take(MAX_LISTED)
+        .map(|(region, n)| format!("{} in {}", code(&short(region)), accounts(*n)))
+        .collect();
+    if absent.len() > MAX_LISTED {
+        regions.push(format!("{} more regions", absent.len() - MAX_LISTED));
+    }
+    page.line(&format!("Regions that are not enabled: {}.", regions.join(", ")));
+}
 
 /// What is different from the run before.
 pub(super) fn changes(page: &mut Page, report: &Report, index: &Index<'_>) {

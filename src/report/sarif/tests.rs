@@ -75,6 +75,8 @@ fn failures_come_first_worst_first_and_what_was_not_observed_is_open() {
     for result in results(&document) {
         let is_open = result["kind"] == "open";
         assert_eq!(result["level"] == "none", is_open, "{result:#}");
+        let text = result["message"]["text"].as_str().expect("a text");
+        assert_eq!(text.starts_with("Not observed: "), is_open, "{text}");
         let rule = result["ruleIndex"].as_u64().and_then(|at| usize::try_from(at).ok()).expect("an index");
         assert_eq!(document["runs"][0]["tool"]["driver"]["rules"][rule]["id"], result["ruleId"]);
     }
@@ -127,7 +129,7 @@ fn text_is_one_line_without_links_and_the_finding_stays_exact() {
         .find(|result| result["properties"]["finding"]["resource_name"] == hostile)
         .expect("the result, its name exact");
     let text = result["message"]["text"].as_str().expect("a text");
-    assert!(text.ends_with("[click] (https://example.com)\\r\\nsecond\\u{202e}"), "{text}");
+    assert!(text.ends_with(": [click] (https://example.com)\\r\\nsecond\\u{202e})"), "{text}");
     assert_eq!(written(&report).lines().count(), 1);
 }
 
