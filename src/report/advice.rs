@@ -23,6 +23,12 @@ pub(super) fn steps(finding: &Finding, control: Option<&ControlRow>) -> Vec<Stri
     }
 }
 
+/// The steps as one paragraph.
+pub(super) fn paragraph(steps: &[String]) -> String {
+    let lines = steps.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
 /// The command that repairs a failure, with the resource's own name in it, or the policy statement that lets
 /// the scanner look; empty where there is none.
 pub(super) fn command(finding: &Finding, control: Option<&ControlRow>) -> Vec<String> {

@@ -15,6 +15,7 @@ use std::io::{self, Write};
 
 use csv::{Terminator, WriterBuilder};
 
+use super::advice::paragraph;
 use super::index::Index;
 use super::{ControlRow, Gap, Report, WriteError, advice, printable};
 use crate::controls::VerdictKind;
@@ -22,7 +23,7 @@ use crate::findings::Finding;
 use crate::inventory::{Account, AccountState, Unseen};
 
 /// Names of the columns.
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 21] = [
     "run",
     "verdict",
     "severity",
@@ -42,7 +43,6 @@ const COLUMNS: [&str; 22] = [
     "not_observed_code",
     "not_observed_message",
     "remedy",
-    "command",
     "frameworks",
     "finding",
 ];
@@ -105,8 +105,7 @@ fn of_finding(finding: &Finding, report: &Report, index: &Index<'_>) -> [String;
         of_unseen(|unseen| &unseen.operation),
         of_unseen(|unseen| &unseen.code),
         of_unseen(|unseen| &unseen.message),
-        &advice::steps(finding, control).join(" "),
-        &one_line(&advice::command(finding, control)),
+        &paragraph(&advice::steps(finding, control)),
         &control.map_or(String::new(), frameworks),
         &finding.id,
     ]
@@ -117,7 +116,6 @@ fn of_gap(gap: &Gap, report: &Report, index: &Index<'_>) -> [String; COLUMNS.len
     let unseen = &gap.unseen;
     let mut row = [""; COLUMNS.len()];
     let reason = format!("Not observed: {unseen}");
-    let statement = gap.statement.as_ref().map_or(String::new(), ToString::to_string);
     for (column, value) in [
         ("run", report.run.id.as_str()),
         ("verdict", "not_observed"),
@@ -130,7 +128,6 @@ fn of_gap(gap: &Gap, report: &Report, index: &Index<'_>) -> [String; COLUMNS.len
         ("not_observed_code", &unseen.code),
         ("not_observed_message", &unseen.message),
         ("remedy", &gap.remedy),
-        ("command", &statement),
     ] {
         set(&mut row, column, value);
     }
@@ -174,12 +171,6 @@ fn frameworks(control: &ControlRow) -> String {
         .iter()
         .flat_map(|(framework, ids)| ids.iter().map(move |id| format!("{framework} {id}")));
     requirements.collect::<Vec<_>>().join("; ")
-}
-
-/// A command on one line: what a shell continues with `\` at the end of a line goes on after a space.
-fn one_line(command: &[String]) -> String {
-    let lines = command.iter().map(|line| line.strip_suffix('\\').unwrap_or(line).trim());
-    lines.collect::<Vec<_>>().join(" ")
 }
 
 /// The text on one line, and never a formula.

@@ -14,7 +14,8 @@ use super::index::Index;
 use super::{Counts, Report, WriteError, text};
 use crate::inventory::AccountState;
 
-pub(super) use escape::{code_block, escape};
+use escape::escape;
+pub(super) use escape::{code_block, prose};
 
 /// Bytes of the whole page at most.
 const LIMIT: usize = 60_000;

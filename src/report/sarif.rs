@@ -337,7 +337,7 @@ fn help(control: &ControlRow) -> Help {
     let command = control.remediation_cli.trim();
     let as_text = words.clone().chain((!command.is_empty()).then_some(command));
     let text = as_text.map(|part| each_line(part, without_links)).collect::<Vec<_>>().join("\n\n");
-    let as_markdown = words.map(|part| each_line(part, markdown::escape));
+    let as_markdown = words.map(|part| each_line(part, markdown::prose));
     let block = (!command.is_empty()).then(|| markdown::code_block(command));
     Help { text, markdown: as_markdown.chain(block).collect::<Vec<_>>().join("\n\n") }
 }

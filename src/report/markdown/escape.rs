@@ -12,7 +12,7 @@ use crate::report::printable;
 const BREAK: &str = "<!-- -->";
 
 /// The text on one line as prose: nothing in it is markup, a link, a mention or a cell of a table.
-pub(in crate::report) fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let text = printable(text);
     let mut escaped = String::with_capacity(text.len() + 16);
     let mut before = None;
@@ -65,7 +65,7 @@ fn longest_run(text: &str, of: char) -> usize {
 }
 
 /// Prose with names between backticks, as remedies are written.
-pub(super) fn prose(text: &str) -> String {
+pub(in crate::report) fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate();
     parts.map(|(at, part)| if at % 2 == 1 { code(part) } else { inner(part) }).collect()
 }

@@ -24,11 +24,14 @@ const MAX_CHARS: usize = 120;
 /// Characters of what to do about a gap, which is of no use when it is cut.
 const MAX_REMEDY_CHARS: usize = 400;
 
-/// Places, or lines of a control's steps.
+/// Characters of a control's steps.
+const MAX_STEPS_CHARS: usize = 1_000;
+
+/// Places and regions.
 const MAX_LISTED: usize = 12;
 
-/// Room for the heading and the first row of a control's resources.
-const ROOM_FOR_ONE: usize = 4_000;
+/// Room for the first rows of a control's resources.
+const ROOM_FOR_ONE: usize = 2_000;
 
 /// Regions that were asked for and that an account does not have.
 pub(super) fn absent_regions(page: &mut Page, report: &Report) {
@@ -224,7 +227,9 @@ pub(super) fn resources(page: &mut Page, report: &Report, figures: &Figures<'_>,
     }
     let (mut controls, mut findings) = (0, 0);
     for control in failing {
-        if page.has_room(ROOM_FOR_ONE) {
+        let start = start_of(control, figures);
+        if page.has_room(start.len() + ROOM_FOR_ONE) {
+            page.line(&start);
             resources_of(page, control, figures, index);
         } else {
             controls += 1;
@@ -240,18 +245,24 @@ pub(super) fn resources(page: &mut Page, report: &Report, figures: &Figures<'_>,
     }
 }
 
-fn resources_of(page: &mut Page, control: &ControlRow, figures: &Figures<'_>, index: &Index<'_>) {
-    page.line(&format!(
+/// What is seen of a control when its resources are folded away, why it fails and what to do.
+fn start_of(control: &ControlRow, figures: &Figures<'_>) -> String {
+    let summary = format!(
         "<details><summary>{} {}: {} ({})</summary>",
         control.severity,
         escape(&short(&control.id)),
         escape(&short(&control.title)),
         text::thousands(control.totals.fail)
-    ));
-    let mut findings = figures.findings(&control.id, VerdictKind::Fail).peekable();
-    if let Some(first) = findings.peek() {
-        page.line(&format!("{} {}", escape(&short(&first.reason)), steps(first, control)));
-    }
+    );
+    let why = figures.findings(&control.id, VerdictKind::Fail).next().map_or(String::new(), |first| {
+        let steps = advice::paragraph(&advice::steps(first, Some(control)));
+        prose(&format!("{} {}", short(&first.reason), cut(&steps, MAX_STEPS_CHARS)))
+    });
+    format!("{summary}\n\n{why}")
+}
+
+fn resources_of(page: &mut Page, control: &ControlRow, figures: &Figures<'_>, index: &Index<'_>) {
+    let findings = figures.findings(&control.id, VerdictKind::Fail);
     let rows = findings.map(|finding| {
         [
             code(&short(&finding.subject())),
@@ -263,16 +274,6 @@ fn resources_of(page: &mut Page, control: &ControlRow, figures: &Figures<'_>, in
     let left_out = page.table(["Resource", "Account", "Region", "What was read"], rows, MAX_RESOURCES);
     page.left_out(left_out, "failing resource", "failing resources");
     page.line("</details>");
-}
-
-/// The control's steps in one paragraph.
-fn steps(finding: &Finding, control: &ControlRow) -> String {
-    let steps = advice::steps(finding, Some(control));
-    let mut shown: Vec<String> = steps.iter().take(MAX_LISTED).map(|step| escape(&short(step))).collect();
-    if steps.len() > MAX_LISTED {
-        shown.push("…".to_owned());
-    }
-    shown.join(" ")
 }
 
 fn evidence(finding: &Finding) -> String {
