@@ -45,6 +45,7 @@ mod seeded;
 mod server;
 mod sessions;
 mod shared;
+mod synthetic;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -59,5 +60,6 @@ pub use recording::Recording;
 pub use seeded::{Account, Named, Organization, Roles, Seeded};
 pub use server::{Request, Server, Setup};
 pub use shared::Shared;
+pub use synthetic::synthetic_report;
 pub use wire::{Call, Protocol};
 pub use world::{Run, World};

@@ -3,3 +3,4 @@
 mod client;
 mod recording;
 mod server;
+mod synthetic;
