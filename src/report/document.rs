@@ -175,6 +175,14 @@ pub struct ControlRow {
     pub totals: Counts,
 }
 
+impl ControlRow {
+    /// Whether what fails it can be reached from outside, as its tag `public-access` says.
+    #[must_use]
+    pub fn is_about_exposure(&self) -> bool {
+        self.tags.iter().any(|tag| tag == "public-access")
+    }
+}
+
 /// A framework and how its requirements came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FrameworkRow {

@@ -57,6 +57,9 @@ pub fn write_files(report: &Report, to: Destination<'_>) -> Result<Vec<PathBuf>,
 }
 
 fn write_format(report: &Report, format: Format, to: Destination<'_>) -> Result<Vec<PathBuf>, FileError> {
+    if format == Format::Html {
+        return html::write_pages(report, to.folder, to.html_max_findings);
+    }
     let path = to.folder.join(format.file_name());
     whole_file(&path, |out| write(report, format, out))?;
     Ok(vec![path])

@@ -11,12 +11,14 @@ mod document;
 mod figures;
 mod files;
 mod format;
+mod gaps;
 pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
 pub mod markdown;
 pub mod ocsf;
+mod part;
 mod remediation;
 #[cfg(test)]
 pub(crate) mod sample;
