@@ -2,6 +2,7 @@
 //!
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
+mod advice;
 pub mod asff;
 mod build;
 mod changes;
@@ -13,7 +14,9 @@ mod files;
 mod format;
 mod gaps;
 pub mod html;
+mod index;
 pub mod json;
+mod json_text;
 pub mod jsonl;
 pub mod junit;
 pub mod markdown;

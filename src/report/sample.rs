@@ -73,6 +73,18 @@ pub(crate) fn clean() -> Report {
     report
 }
 
+/// The report of a run that found no account and judged nothing.
+pub(crate) fn empty() -> Report {
+    let mut report = clean();
+    report.findings.clear();
+    report.accounts.clear();
+    report.controls.clear();
+    report.frameworks.clear();
+    report.coverage.clear();
+    report.totals = Counts::zero();
+    report
+}
+
 fn run() -> RunInfo {
     let call = |operation: &str, requests, retries, throttles, busy_ms| OperationCount {
         operation: operation.to_owned(),
