@@ -12,7 +12,7 @@ use crate::report::figures::Figures;
 use crate::report::{ControlRow, Counts, Report};
 
 /// More failing resources than this are only among the findings.
-const FAILING: usize = 5;
+const FAILING: usize = 3;
 
 /// All controls, the worst first.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub(super) struct Control<'a> {
     resource_type: &'a str,
     rationale: &'a str,
     evidence_only: bool,
-    is_about_exposure: bool,
+    is_about_public_access: bool,
     remediation: &'a str,
     cli: &'a str,
     terraform: &'a str,
@@ -119,7 +119,7 @@ impl<'a> Control<'a> {
             resource_type: &control.resource_type,
             rationale: &control.rationale,
             evidence_only: control.evidence_only,
-            is_about_exposure: control.is_about_exposure(),
+            is_about_public_access: control.is_about_public_access(),
             remediation: &control.remediation,
             cli: &control.remediation_cli,
             terraform: &control.remediation_terraform,

@@ -106,7 +106,7 @@ struct Worst<'a> {
     link: Link,
     title: &'a str,
     severity: &'static str,
-    is_about_exposure: bool,
+    is_about_public_access: bool,
     reach: String,
     href: String,
 }
@@ -150,7 +150,7 @@ impl<'a> Worst<'a> {
             link: Link::to_control(&control.id),
             title: &control.title,
             severity: control.severity.as_str(),
-            is_about_exposure: control.is_about_exposure(),
+            is_about_public_access: control.is_about_public_access(),
             reach: reach(control, figures),
             href: role.filtered(&[("control", &control.id), ("verdict", "fail")]),
         }
