@@ -82,7 +82,14 @@ pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
             (0, 0, 0) => 3,
         };
         let exposed = control.is_about_public_access();
-        (kind, Reverse(control.severity), Reverse(exposed), Reverse(fail), Reverse(unknown), control.id.as_str())
+        (
+            kind,
+            Reverse(control.severity),
+            Reverse(exposed),
+            Reverse(fail),
+            Reverse(unknown),
+            control.id.as_str(),
+        )
     });
     controls
 }

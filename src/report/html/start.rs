@@ -119,7 +119,8 @@ impl<'a> Answer<'a> {
         role: Role<'_>,
     ) -> Self {
         let totals = report.totals;
-        let tile = |class, words, count| Tile { class, words, count, href: role.filtered(&[("verdict", class)]) };
+        let tile =
+            |class, words, count| Tile { class, words, count, href: role.filtered(&[("verdict", class)]) };
         let failing = controls.iter().filter(|control| control.totals.fail > 0);
         let charts = [
             Some(Chart::by_severity(report, role)),

@@ -74,7 +74,8 @@ fn data_never_becomes_markup() {
 /// The sample with names that an attacker chose wherever the page shows one, and changes since an earlier run.
 fn changed() -> Report {
     let mut report = sample::report();
-    for (index, finding) in report.findings.iter_mut().filter(|f| f.verdict == VerdictKind::Fail).enumerate() {
+    for (index, finding) in report.findings.iter_mut().filter(|f| f.verdict == VerdictKind::Fail).enumerate()
+    {
         finding.resource_name = sample::HOSTILE[index % sample::HOSTILE.len()].to_owned();
     }
     let failing: Vec<Finding> =
@@ -196,7 +197,8 @@ fn every_link_leads_somewhere_and_ids_are_unique() {
         let place = link[1].split('?').next().unwrap_or_default();
         assert!(ids.contains_key(place) || findings.contains(place), "#{} leads nowhere", &link[1]);
     }
-    for id in ["control-iam-root-mfa", "account-444455556666", "req-cis-aws-3.0-1.5", "framework-cis-aws-3.0"] {
+    for id in ["control-iam-root-mfa", "account-444455556666", "req-cis-aws-3.0-1.5", "framework-cis-aws-3.0"]
+    {
         assert!(ids.contains_key(id), "{id}");
     }
 }
@@ -290,7 +292,8 @@ fn large(accounts: u64, each: u64) -> Report {
         }
     }
     let tally = Tally { requests: 1_000_000, retries: 0, throttles: 0 };
-    let ran = Ran { started_at: at, finished_at: at, inventory: &inventory, controls: &set, calls: &[], tally };
+    let ran =
+        Ran { started_at: at, finished_at: at, inventory: &inventory, controls: &set, calls: &[], tally };
     Report::of(ran, findings)
 }
 
@@ -319,7 +322,13 @@ fn finding(control: &Control, account: &str, n: u64, verdict: VerdictKind) -> Fi
         resource_type: "aws.s3.bucket",
         resource_arn: &arn,
     };
-    let unseen = Unseen::denied(account, "global", "iam:ListUsers", "AccessDenied", "because no identity-based policy");
+    let unseen = Unseen::denied(
+        account,
+        "global",
+        "iam:ListUsers",
+        "AccessDenied",
+        "because no identity-based policy",
+    );
     Finding {
         id: identity.id(),
         control: control.id.clone(),
