@@ -176,9 +176,9 @@ pub struct ControlRow {
 }
 
 impl ControlRow {
-    /// Whether what fails it can be reached from outside, as its tag `public-access` says.
+    /// Whether it is about what people outside can reach, as its tag `public-access` says.
     #[must_use]
-    pub fn is_about_exposure(&self) -> bool {
+    pub fn is_about_public_access(&self) -> bool {
         self.tags.iter().any(|tag| tag == "public-access")
     }
 }

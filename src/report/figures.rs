@@ -70,7 +70,7 @@ impl<'a> Figures<'a> {
 }
 
 /// The controls, those that matter most first: failing before undecided before the others, then by
-/// severity, then by whether it can be reached from outside, then by how often.
+/// severity, then by whether it is about public access, then by how often.
 pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
     let mut controls: Vec<&ControlRow> = report.controls.iter().collect();
     controls.sort_by_key(|control| {
@@ -81,8 +81,15 @@ pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
             (0, 0, 1..) => 2,
             (0, 0, 0) => 3,
         };
-        let exposed = control.is_about_exposure();
-        (kind, Reverse(control.severity), Reverse(exposed), Reverse(fail), Reverse(unknown), control.id.as_str())
+        let exposed = control.is_about_public_access();
+        (
+            kind,
+            Reverse(control.severity),
+            Reverse(exposed),
+            Reverse(fail),
+            Reverse(unknown),
+            control.id.as_str(),
+        )
     });
     controls
 }
@@ -135,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_same_severity_what_is_reachable_from_outside_comes_before_what_fails_more_often() {
+    fn of_the_same_severity_what_is_about_public_access_comes_before_what_fails_more_often() {
         let mut report = sample::report();
         for control in &mut report.controls {
             control.tags.retain(|tag| tag != "public-access");

@@ -208,7 +208,8 @@ mod tests {
             assert_eq!(sum, gap.findings, "{}", gap.unseen);
         }
         let changes = report.changes.expect("changes");
-        let sum = |of: fn(&Changes) -> u64| parts.iter().filter_map(|p| p.changes.as_ref()).map(of).sum::<u64>();
+        let sum =
+            |of: fn(&Changes) -> u64| parts.iter().filter_map(|p| p.changes.as_ref()).map(of).sum::<u64>();
         assert_eq!(sum(|c| c.still_failing), changes.still_failing);
         assert_eq!(sum(|c| c.new.len() as u64), changes.new.len() as u64);
         assert_eq!(sum(|c| c.newly_judged.len() as u64), changes.newly_judged.len() as u64);
@@ -220,9 +221,12 @@ mod tests {
     #[test]
     fn an_account_is_complete_only_where_all_of_it_was_observed() {
         let report = sample::report();
-        for (account, complete) in
-            [(sample::MANAGEMENT, false), (sample::PROD, false), (sample::LOCKED, false), (sample::CLOSED, true)]
-        {
+        for (account, complete) in [
+            (sample::MANAGEMENT, false),
+            (sample::PROD, false),
+            (sample::LOCKED, false),
+            (sample::CLOSED, true),
+        ] {
             assert_eq!(report.of_account(account).run.complete, complete, "{account}");
         }
         let mut seen = report;

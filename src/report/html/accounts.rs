@@ -72,7 +72,9 @@ impl<'a> Line<'a> {
         let (state, class, why, remedy) = match &account.state {
             AccountState::Scanned => ("scanned", "plain", String::new(), String::new()),
             AccountState::Skipped { reason } => ("skipped", "manual", reason.clone(), String::new()),
-            AccountState::Failed { unseen } => ("not entered", "unknown", unseen.to_string(), unseen.remedy()),
+            AccountState::Failed { unseen } => {
+                ("not entered", "unknown", unseen.to_string(), unseen.remedy())
+            }
         };
         let href = match counts.total() {
             0 => String::new(),

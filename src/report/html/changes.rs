@@ -77,7 +77,13 @@ impl<'a> ChangesPart<'a> {
         let resolved = "Failed then; passes now, does not apply any more, or the resource is gone.";
         let all = [
             new,
-            lists.then(&changes.no_longer_observed, "unobserved", "No longer observed", unobserved, "unknown"),
+            lists.then(
+                &changes.no_longer_observed,
+                "unobserved",
+                "No longer observed",
+                unobserved,
+                "unknown",
+            ),
             lists.then(&changes.resolved, "resolved", "Resolved", resolved, "pass"),
             lists.now(&changes.newly_judged, "newly-judged", "Judged for the first time", judged, "manual"),
             lists.then(&changes.no_longer_judged, "left-out", "No longer judged", dropped, "manual"),

@@ -111,6 +111,7 @@ impl Chart {
 
     /// Draws the bars, the longest over the whole width.
     fn of(caption: &'static str, what: &'static str, mut bars: Vec<Bar>) -> Self {
+        bars.retain(|bar| bar.counts.total() > 0);
         let most = bars.iter().map(|bar| drawn(bar.counts)).max().unwrap_or(0);
         for bar in &mut bars {
             let Counts { fail, unknown, pass, .. } = bar.counts;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::pages::Role;
 use super::start::reach;
-use super::{Link, anchor};
+use super::{Link, Piece, anchor, pieces};
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::inventory::GLOBAL;
@@ -12,7 +12,7 @@ use crate::report::figures::Figures;
 use crate::report::{ControlRow, Counts, Report};
 
 /// More failing resources than this are only among the findings.
-const FAILING: usize = 5;
+const FAILING: usize = 3;
 
 /// All controls, the worst first.
 #[derive(Serialize)]
@@ -38,10 +38,10 @@ pub(super) struct Control<'a> {
     severity: &'static str,
     service: &'a str,
     resource_type: &'a str,
-    rationale: &'a str,
+    rationale: Vec<Piece>,
     evidence_only: bool,
-    is_about_exposure: bool,
-    remediation: &'a str,
+    is_about_public_access: bool,
+    remediation: Vec<Piece>,
     cli: &'a str,
     terraform: &'a str,
     references: Vec<Reference<'a>>,
@@ -117,10 +117,10 @@ impl<'a> Control<'a> {
             severity: control.severity.as_str(),
             service: &control.service,
             resource_type: &control.resource_type,
-            rationale: &control.rationale,
+            rationale: pieces(&control.rationale),
             evidence_only: control.evidence_only,
-            is_about_exposure: control.is_about_exposure(),
-            remediation: &control.remediation,
+            is_about_public_access: control.is_about_public_access(),
+            remediation: pieces(&control.remediation),
             cli: &control.remediation_cli,
             terraform: &control.remediation_terraform,
             references: control.references.iter().map(|address| Reference::of(address)).collect(),

@@ -90,7 +90,7 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
         }
         Role::Whole | Role::Account => page.part("findings.html", &Findings::of(report)?)?,
     }
-    page.part("end.html", &calls::End::of(report))?;
+    page.part("end.html", &calls::End::of(report, role))?;
     if role.has_findings() {
         page.raw("<script type=\"module\">")?;
         page.raw(script::bundle())?;
@@ -264,10 +264,8 @@ impl Role<'_> {
                 None => return "#findings".to_owned(),
             },
         };
-        let query: Vec<String> = keys
-            .iter()
-            .map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, PLAIN)))
-            .collect();
+        let query: Vec<String> =
+            keys.iter().map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, PLAIN))).collect();
         format!("{on}#findings?{}", query.join("&"))
     }
 

@@ -106,7 +106,7 @@ struct Worst<'a> {
     link: Link,
     title: &'a str,
     severity: &'static str,
-    is_about_exposure: bool,
+    is_about_public_access: bool,
     reach: String,
     href: String,
 }
@@ -119,7 +119,8 @@ impl<'a> Answer<'a> {
         role: Role<'_>,
     ) -> Self {
         let totals = report.totals;
-        let tile = |class, words, count| Tile { class, words, count, href: role.filtered(&[("verdict", class)]) };
+        let tile =
+            |class, words, count| Tile { class, words, count, href: role.filtered(&[("verdict", class)]) };
         let failing = controls.iter().filter(|control| control.totals.fail > 0);
         let charts = [
             Some(Chart::by_severity(report, role)),
@@ -150,7 +151,7 @@ impl<'a> Worst<'a> {
             link: Link::to_control(&control.id),
             title: &control.title,
             severity: control.severity.as_str(),
-            is_about_exposure: control.is_about_exposure(),
+            is_about_public_access: control.is_about_public_access(),
             reach: reach(control, figures),
             href: role.filtered(&[("control", &control.id), ("verdict", "fail")]),
         }
