@@ -162,7 +162,7 @@ impl<'a> Events<'a> {
                 "uid": finding.control,
             },
             "created_time": self.observed_at,
-            "desc": control.map(|control| &control.rationale),
+            "desc": control.map(|control| one_line(&control.rationale)),
             "last_seen_time": self.observed_at,
             "title": control.map_or(&finding.control, |control| &control.title),
             "types": control.map(|control| &control.tags),
@@ -180,7 +180,10 @@ impl<'a> Events<'a> {
             "region": region(finding),
             "tags": tags.collect::<Vec<_>>(),
             "type": finding.resource_type,
-            "uid": finding.resource_arn,
+            "uid": match (finding.resource_arn.as_str(), account) {
+                ("", Some(account)) => account_arn(&account.partition, &account.id),
+                (arn, _) => arn.to_owned(),
+            },
         })
     }
 }
@@ -190,8 +193,11 @@ impl<'a> Events<'a> {
 /// # Errors
 /// When the report says something that is no time; an event must have one.
 pub(super) fn observed_at(report: &Report) -> Result<Timestamp, WriteError> {
-    let wrong = |error: jiff::Error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
-    Ok(report.run.observed_at.parse().map_err(wrong)?)
+    let text = &report.run.observed_at;
+    let wrong = |error: jiff::Error| {
+        std::io::Error::new(std::io::ErrorKind::InvalidData, format!("`{text}` is no time: {error}"))
+    };
+    Ok(text.parse().map_err(wrong)?)
 }
 
 /// Global services have no region, and a word for that would read as one.
@@ -220,12 +226,22 @@ fn evidences(finding: &Finding) -> Vec<Value> {
 fn remediation(finding: &Finding, control: Option<&ControlRow>) -> Value {
     match (finding.verdict, &finding.unseen, control) {
         (VerdictKind::Fail, _, Some(control)) => json!({
-            "desc": control.remediation,
+            "desc": one_line(&control.remediation),
             "references": control.references.iter().filter(|url| is_web(url)).collect::<Vec<_>>(),
         }),
         (VerdictKind::Unknown, Some(unseen), _) => json!({ "desc": unseen.remedy() }),
         _ => Value::Null,
     }
+}
+
+/// Text of a control's file with its lines joined: a line break would be written out like one in a name.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// ARN of an account, which stands for what has none of its own: a place, the settings of a region.
+pub(crate) fn account_arn(partition: &str, account: &str) -> String {
+    format!("arn:{partition}:iam::{account}:root")
 }
 
 /// Whether it can be followed; a control's file may hold anything.
@@ -340,9 +356,10 @@ mod tests {
     fn hidden_characters_are_written_out_and_only_web_addresses_are_references() {
         let text = written(&sample::report());
         let hidden: Vec<char> = text.chars().filter(|c| *c != '\n' && text::is_hidden(*c)).collect();
-        assert_eq!(hidden, []);
+        assert_eq!(hidden, ['a'; 0]);
         // JSON's own escapes would bring them back in whatever reads the file.
-        assert!(!text.contains("\\u001b") && !text.contains("\\r"), "a control character is only escaped");
+        let lines = text.replace("\\\\", "");
+        assert!(!lines.contains("\\u00") && !lines.contains("\\r") && !lines.contains("\\n"), "only escaped");
         assert!(!text.contains("javascript:"));
     }
 

@@ -26,12 +26,12 @@ pub(super) struct Looked<'a> {
 impl<'a> Looked<'a> {
     /// What the run of the report looked at in the account.
     pub(super) fn at(report: &'a Report, account: &'a Account) -> Self {
-        let place = format!("arn:{}:iam::{}:root", account.partition, account.id);
         let mut reported = HashSet::new();
         let mut holes: HashMap<&str, HashSet<&str>> = HashMap::new();
         for finding in report.findings.iter().filter(|finding| finding.account == account.id) {
             reported.insert(asff::finding_id(finding));
-            if finding.verdict == VerdictKind::Unknown && finding.resource_arn == place {
+            if finding.verdict == VerdictKind::Unknown && asff::is_about_account(finding, &account.partition)
+            {
                 holes.entry(&finding.control).or_default().insert(&finding.region);
             }
         }

@@ -18,7 +18,7 @@ use std::io::{BufWriter, Write};
 
 use serde::Serialize;
 
-use super::ocsf::{is_web, observed_at};
+use super::ocsf::{account_arn, is_web, observed_at, one_line};
 use super::{ControlRow, Report, WriteError};
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::Finding;
@@ -235,7 +235,7 @@ impl<'a> Findings<'a> {
         let is_of_standard = control.is_some_and(|control| !control.requirements.is_empty());
         let types = if is_of_standard { vec![TYPES, STANDARD_TYPES] } else { vec![TYPES] };
         let severity = AsffSeverity { label: label(finding), original: finding.severity.as_str() };
-        let rationale = control.map_or("", |control| control.rationale.as_str());
+        let rationale = control.map_or_else(String::new, |control| one_line(&control.rationale));
         AsffFinding {
             schema_version: SCHEMA_VERSION,
             id: finding_id(finding),
@@ -269,6 +269,13 @@ pub fn finding_id(finding: &Finding) -> String {
     format!("{PREFIX}{}", finding.id)
 }
 
+/// Whether the finding is about an account, or about what has no ARN of its own, such as a place whose resources
+/// could not be listed: it then carries the ARN of its account, or none.
+#[must_use]
+pub fn is_about_account(finding: &Finding, partition: &str) -> bool {
+    finding.resource_arn.is_empty() || finding.resource_arn == account_arn(partition, &finding.account)
+}
+
 fn label(finding: &Finding) -> &'static str {
     if matches!(finding.verdict, VerdictKind::Pass | VerdictKind::NotApplicable) {
         return "INFORMATIONAL";
@@ -286,7 +293,7 @@ fn label(finding: &Finding) -> &'static str {
 fn remediation(finding: &Finding, control: Option<&ControlRow>) -> Option<Remediation> {
     let recommendation = match (finding.verdict, &finding.unseen, control) {
         (VerdictKind::Fail, _, Some(control)) => Recommendation {
-            text: limited(control.remediation.trim(), 512),
+            text: limited(&one_line(&control.remediation), 512),
             url: control.references.iter().find(|url| is_web(url)).map(|url| limited(url, 512)),
         },
         (VerdictKind::Unknown, Some(unseen), _) => {
@@ -320,8 +327,7 @@ fn product_fields(finding: &Finding) -> BTreeMap<String, String> {
 }
 
 fn resource(finding: &Finding, partition: &str) -> AsffResource {
-    // What is about a place, or has no ARN of its own, carries that of its account.
-    let is_account = finding.resource_arn == format!("arn:{partition}:iam::{}:root", finding.account);
+    let is_account = is_about_account(finding, partition);
     let id =
         if is_account { format!("AWS::::Account:{}", finding.account) } else { finding.resource_arn.clone() };
     AsffResource {

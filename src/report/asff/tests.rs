@@ -48,7 +48,10 @@ fn what_was_not_observed_is_not_available_and_says_why() {
 fn hidden_characters_are_written_out_and_only_web_addresses_are_linked() {
     let text = written(&sample::report());
     assert!(!text.chars().any(|c| c != '\n' && shown::is_hidden(c)), "{text}");
-    assert!(!text.contains("\\u001b") && !text.contains("\\r") && !text.contains("javascript:"));
+    // JSON's own escapes would bring them back in whatever reads the file.
+    let escapes = text.replace("\\\\", "");
+    assert!(!escapes.contains("\\u00") && !escapes.contains("\\r") && !escapes.contains("\\n"));
+    assert!(!text.contains("javascript:"));
 }
 
 /// A report of one failing finding in which every text that others write is as long as it can be.
@@ -69,8 +72,11 @@ fn overlong() -> Report {
         finding.resource_arn = format!("arn:aws:s3:::{}", long("b"));
         finding.tags = (0..200).map(|n| (format!("k{n}"), "\u{10400}".repeat(256))).collect();
         finding.tags.insert(long("k"), String::new());
-        let evidence =
-            |n| Evidence { path: format!("{n}{}", long("p")), value: Value::String(long("\u{1f600}")) };
+        let evidence = |n| Evidence {
+            path: format!("{n}{}", long("p")),
+            value: Value::String(long("\u{1f600}")),
+            cut: true,
+        };
         finding.evidence = (0..100).map(evidence).collect();
     }
     report
