@@ -7,6 +7,7 @@
 mod accounts;
 mod calls;
 mod controls;
+mod data;
 mod frameworks;
 mod start;
 #[cfg(test)]
