@@ -7,6 +7,7 @@ mod iam_policy;
 mod progress;
 mod report;
 mod scan;
+mod send;
 mod settings;
 
 use std::ffi::OsString;
@@ -39,7 +40,8 @@ type Failure = miette::Report;
         2  the command line or a file was wrong\n  \
         3  something was not observed, and nothing that was seen failed\n  \
         4  a control failed, and something was not observed\n  \
-        5  it could not run: no credentials, no region, the organization could not be listed"
+        5  it could not run: no credentials, no region, the organization could not be listed; or the findings\n     \
+        could not all be sent to where --send says"
 )]
 struct Arguments {
     #[command(subcommand)]

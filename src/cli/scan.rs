@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::progress;
 use super::settings::{self, RunArguments, ScopeArguments};
-use super::{Done, Exit, Stopped, print, print_json};
+use super::{Done, Exit, Stopped, print, print_json, send};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
 use crate::config::Config;
@@ -88,6 +88,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;
+    send::run(&report, &config)?;
     Ok(exit_code(&report, &config))
 }
 

@@ -12,6 +12,7 @@ use crate::accounts::{RoleSettings, Scope, Selector};
 use crate::aws::{Limits, Source};
 use crate::config::{self, AccountId, Config, RegionName, Selection};
 use crate::controls::{ControlSet, Severity};
+use crate::notify::Receiver;
 use crate::report::Format;
 
 /// Flags that say what is scanned and by which controls; each overrides the key of the same name in
@@ -89,6 +90,9 @@ pub(super) struct RunArguments {
     /// Reports to write: json, jsonl, csv, html, markdown, junit, sarif, ocsf, asff [default: json,html]
     #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = Format::from_str)]
     formats: Option<Vec<Format>>,
+    /// Send the findings to a service when the reports are written: securityhub
+    #[arg(long, value_delimiter = ',', value_name = "SERVICE", value_parser = Receiver::from_str)]
+    send: Vec<Receiver>,
     /// Severity from which a failure makes the exit code 1 or 4 [default: low]
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     fail_on: Option<Severity>,
@@ -142,6 +146,7 @@ impl RunArguments {
         if let Some(formats) = &self.formats {
             config.formats.clone_from(formats);
         }
+        replace(&mut config.send, &self.send);
         if let Some(severity) = self.fail_on {
             config.fail_on = severity;
         }

@@ -12,6 +12,7 @@ mod document;
 mod figures;
 mod files;
 mod format;
+mod gaps;
 pub mod html;
 mod index;
 pub mod json;
@@ -20,6 +21,7 @@ pub mod jsonl;
 pub mod junit;
 pub mod markdown;
 pub mod ocsf;
+mod part;
 mod remediation;
 #[cfg(test)]
 pub(crate) mod sample;

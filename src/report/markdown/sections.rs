@@ -9,7 +9,7 @@ use crate::findings::Finding;
 use crate::inventory::AccountState;
 use crate::report::figures::{Figures, statuses, worst_first};
 use crate::report::index::Index;
-use crate::report::terminal::gaps::Group;
+use crate::report::gaps::Group;
 use crate::report::{Changes, ControlRow, Past, Report, advice, text};
 
 /// Rows of a table of the summary.

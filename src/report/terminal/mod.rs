@@ -1,6 +1,5 @@
 //! What a scan prints when it is done: the answer for a tired person, in as many lines as it needs.
 
-pub(super) mod gaps;
 mod names;
 mod screen;
 #[cfg(test)]
@@ -10,12 +9,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::figures::{Figures, statuses, worst_first};
+use super::gaps::Group;
 use super::{ControlRow, Report, text};
 use crate::controls::RequirementStatus;
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::inventory::{Account, AccountState};
-use gaps::Group;
 use names::{Named, Names, listed};
 use screen::{Paint, Screen, columns, padded};
 

@@ -1,8 +1,8 @@
 //! What was not observed, said once where it is the same in several accounts or regions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::report::{Gap, text};
+use super::{Gap, text};
 
 /// Gaps with the same obstacle and the same remedy.
 #[derive(Debug)]
@@ -42,6 +42,31 @@ impl<'a> Group<'a> {
     /// Findings that are unknown because of it.
     pub(in crate::report) fn findings(&self) -> u64 {
         self.gaps.iter().map(|gap| gap.findings).sum()
+    }
+
+    /// The gap that speaks for all of them.
+    pub(super) fn first(&self) -> Option<&'a Gap> {
+        self.gaps.first().copied()
+    }
+
+    /// Controls of those findings.
+    pub(super) fn controls(&self) -> BTreeSet<&'a str> {
+        self.gaps.iter().flat_map(|gap| &gap.controls).map(String::as_str).collect()
+    }
+
+    /// The accounts in which the same regions are concerned, with those regions; the most accounts first.
+    pub(super) fn accounts_by_regions(&self) -> Vec<(BTreeSet<&'a str>, BTreeSet<&'a str>)> {
+        let mut regions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for gap in &self.gaps {
+            regions.entry(&gap.unseen.account).or_default().insert(&gap.unseen.region);
+        }
+        let mut accounts: BTreeMap<BTreeSet<&str>, BTreeSet<&str>> = BTreeMap::new();
+        for (account, regions) in regions {
+            accounts.entry(regions).or_default().insert(account);
+        }
+        let mut grouped: Vec<_> = accounts.into_iter().collect();
+        grouped.sort_by_key(|(_, accounts)| std::cmp::Reverse(accounts.len()));
+        grouped
     }
 
     /// `account region` of each, in order.
@@ -132,6 +157,26 @@ mod tests {
             "the owner of each account allows `iam:ListUsers` on `arn:aws:iam::ACCOUNT:user/` in the scanner's role"
         );
         assert!(groups[1].remedy().contains("account 333344445555 allows `iam:ListRoles`"));
+    }
+
+    #[test]
+    fn accounts_with_the_same_regions_are_told_together() {
+        let gaps: Vec<Gap> = [
+            (sample::DEV, "us-east-1"),
+            (sample::PROD, "eu-west-1"),
+            (sample::MANAGEMENT, "us-east-1"),
+            (sample::DEV, "eu-west-1"),
+            (sample::PROD, "us-east-1"),
+        ]
+        .map(|(account, region)| denied(account, region, "ec2:DescribeVpcs"))
+        .into();
+        let groups = Group::of(&gaps);
+        assert_eq!(groups.len(), 1);
+        let grouped = groups[0].accounts_by_regions();
+        assert_eq!(grouped.len(), 2);
+        assert_eq!(grouped[0].0, BTreeSet::from(["eu-west-1", "us-east-1"]));
+        assert_eq!(grouped[0].1, BTreeSet::from([sample::PROD, sample::DEV]));
+        assert_eq!(grouped[1].1, BTreeSet::from([sample::MANAGEMENT]));
     }
 
     #[test]
