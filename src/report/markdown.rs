@@ -1,6 +1,6 @@
 //! `report.md`: the summary, for pull requests, chat and the step summaries of GitHub Actions.
 //!
-//! It stays below [`LIMIT`], so that a comment on GitHub (65,536 characters) holds it. Whatever is left out for
+//! It stays below 60,000 bytes, so that a comment on GitHub (65,536 characters) holds it. Whatever is left out for
 //! that is counted where it would stand. Names and messages from AWS are code, and other text is escaped: nothing
 //! of it is markup, a link, a mention or a cell of a table.
 
