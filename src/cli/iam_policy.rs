@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::output::print_json;
 use super::settings::{self, ScopeArguments};
-use super::{Done, Stopped, print_json};
+use super::{Done, Stopped};
 use crate::run::{policies, trust_policy};
 
 #[derive(Debug, Args)]
