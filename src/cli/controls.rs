@@ -50,7 +50,9 @@ enum Command {
         json: bool,
     },
     /// Print the resource types and fields that expressions may read, and the functions they may call.
-    #[command(after_help = "Examples:\n  upright controls schema aws.s3.bucket\n  upright controls schema --json")]
+    #[command(
+        after_help = "Examples:\n  upright controls schema aws.s3.bucket\n  upright controls schema --json"
+    )]
     Schema {
         /// Print it as JSON.
         #[arg(long)]
@@ -255,7 +257,8 @@ fn test(directories: &[PathBuf], json: bool) -> Done {
             let example = example.map(|example| format!("example `{example}` ")).unwrap_or_default();
             let _ = writeln!(text, "{control}: {example}{problem}");
         }
-        let _ = writeln!(text, "{passed} examples of {} controls pass, {} do not", outcomes.len(), wrong.len());
+        let _ =
+            writeln!(text, "{passed} examples of {} controls pass, {} do not", outcomes.len(), wrong.len());
         print(&text)?;
     }
     Ok(if wrong.is_empty() { Exit::Clean } else { Exit::Failed })

@@ -83,7 +83,12 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // Where no terminal ends the lines, long ones stay whole: ids and paths in them can be found and copied.
     // A second run in the same process keeps the first handler, which is the same.
     drop(miette::set_hook(Box::new(|_| {
-        Box::new(miette::MietteHandlerOpts::new().terminal_links(false).wrap_lines(io::stderr().is_terminal()).build())
+        Box::new(
+            miette::MietteHandlerOpts::new()
+                .terminal_links(false)
+                .wrap_lines(io::stderr().is_terminal())
+                .build(),
+        )
     })));
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -95,7 +100,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             // It repeats what was typed, which may be another program's output.
             let text = error.render();
-            let text = if console::colors_enabled_stderr() { text.ansi().to_string() } else { text.to_string() };
+            let text =
+                if console::colors_enabled_stderr() { text.ansi().to_string() } else { text.to_string() };
             eprint!("{}", output::complaint(&text));
             return Exit::Usage;
         }
@@ -160,7 +166,8 @@ mod tests {
             let help = command.get_after_help().or_else(|| command.get_after_long_help());
             let help = help.map(ToString::to_string).unwrap_or_default();
             let called = command.get_bin_name().unwrap_or_else(|| command.get_name());
-            let (_, examples) = help.split_once("Examples:").unwrap_or_else(|| panic!("`{called}` has no examples"));
+            let (_, examples) =
+                help.split_once("Examples:").unwrap_or_else(|| panic!("`{called}` has no examples"));
             let words = examples.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(words.contains(called), "`{called}`: {help}");
             assert!(command.get_about().is_some(), "`{called}` says nothing about itself");
@@ -179,7 +186,11 @@ mod tests {
                 let typed = line.split("  ").next().unwrap_or_default().split(['|', '>', '&']).next();
                 let typed = typed.unwrap_or_default().split_whitespace();
                 let parsed = Arguments::try_parse_from(std::iter::once("upright").chain(typed));
-                assert!(parsed.is_ok(), "`upright {line}`: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+                assert!(
+                    parsed.is_ok(),
+                    "`upright {line}`: {}",
+                    parsed.err().map(|e| e.to_string()).unwrap_or_default()
+                );
             }
         }
     }

@@ -99,7 +99,8 @@ pub(super) fn complaint(text: &str) -> String {
         let mut rest = line;
         while let Some((before, after)) = rest.split_once("\u{1b}[") {
             shown.push_str(&printable(before));
-            let codes = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').len();
+            let codes =
+                after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').len();
             let (codes, end) = after.split_at(codes);
             rest = if let Some(end) = end.strip_prefix('m') {
                 shown.extend(["\u{1b}[", codes, "m"]);

@@ -173,7 +173,11 @@ impl<'a> Seen<'a> {
             return Sight::Hidden;
         }
         let asks_everywhere = finding.region == GLOBAL || lists_all_regions(finding);
-        if asks_everywhere || account.regions.contains(&finding.region) { Sight::Gone } else { Sight::LeftOut }
+        if asks_everywhere || account.regions.contains(&finding.region) {
+            Sight::Gone
+        } else {
+            Sight::LeftOut
+        }
     }
 
     /// Whether a list was not seen that the finding's resource may be in.
@@ -260,11 +264,9 @@ mod tests {
 
     #[test]
     fn a_verdict_that_changed_is_resolved_or_no_longer_observed() {
-        for (verdict, resolved) in [
-            (VerdictKind::Pass, true),
-            (VerdictKind::NotApplicable, true),
-            (VerdictKind::Unknown, false),
-        ] {
+        for (verdict, resolved) in
+            [(VerdictKind::Pass, true), (VerdictKind::NotApplicable, true), (VerdictKind::Unknown, false)]
+        {
             let mut now = later();
             let at = first_failing(&now, "iam-root-mfa");
             now.findings[at].verdict = verdict;
@@ -298,7 +300,8 @@ mod tests {
         assert_eq!(ids(&between(&sample::report(), &now).resolved), [gone.id.as_str()]);
         assert_eq!(between(&now_as_earlier(&now), &later()).new, [gone.id.clone()]);
         // The buckets of the account could not be listed.
-        let mut place = now.findings.iter().find(|f| f.account == sample::LOCKED && f.control == control).cloned();
+        let mut place =
+            now.findings.iter().find(|f| f.account == sample::LOCKED && f.control == control).cloned();
         let place = place.as_mut().expect("the account was not entered");
         place.account.clone_from(&gone.account);
         place.id = Identity {
@@ -411,7 +414,9 @@ mod tests {
         let (control, account) = (report.controls.get(left_out.0), report.accounts.get(left_out.1));
         let control = control.map(|control| control.id.clone());
         let account = account.map(|account| account.id.clone());
-        report.findings.retain(|f| Some(&f.control) != control.as_ref() && Some(&f.account) != account.as_ref());
+        report
+            .findings
+            .retain(|f| Some(&f.control) != control.as_ref() && Some(&f.account) != account.as_ref());
         report.controls.retain(|c| Some(&c.id) != control.as_ref());
         report.accounts.retain(|a| Some(&a.id) != account.as_ref());
         report

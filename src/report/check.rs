@@ -156,7 +156,10 @@ impl Report {
         ]) {
             for past in list {
                 if let Some(now) = verdicts.get(past.id.as_str()).filter(|now| !may_be.contains(now)) {
-                    return wrong(format!("finding `{}` is listed among those of the past, and is {now}", past.id));
+                    return wrong(format!(
+                        "finding `{}` is listed among those of the past, and is {now}",
+                        past.id
+                    ));
                 }
             }
         }
