@@ -153,7 +153,7 @@ fn show(id: &str, directories: &[PathBuf], json: bool) -> Done {
 /// What [`describe`] says, for programs.
 fn described(set: &ControlSet, control: &Control) -> serde_json::Value {
     let wanted = set.wanted();
-    let calls = wanted.calls().map(|planned| {
+    let calls = wanted.calls().into_iter().map(|planned| {
         serde_json::json!({ "operation": planned.call.name(), "action": planned.call.iam_action() })
     });
     let parameters: serde_json::Map<String, serde_json::Value> = control

@@ -31,13 +31,13 @@ type Failure = miette::Report;
     version,
     max_term_width = 100,
     after_long_help = "Examples:\n  \
-        upright scan                                  the account of your credentials\n  \
-        upright scan --organization --role-name Audit every account of the organization\n  \
+        upright scan                                     the account of your credentials\n  \
+        upright scan --organization --role-name Audit    every account of the organization\n  \
         upright scan --framework cis-aws-3.0 --fail-on high\n  \
-        upright scan --explain                        what would be called, and why\n  \
-        upright scan --since upright-report/report.json   what changed since the last run\n  \
+        upright scan --explain                           what would be called, and why\n  \
+        upright scan --since upright-report/report.json  what changed since the last run\n  \
         upright report --from upright-report/report.json --format csv\n  \
-        upright explain 3f9a                          why a finding is what it is\n  \
+        upright explain 3f9a12c0                         why a finding is what it is\n  \
         upright controls show s3-bucket-not-public\n  \
         upright iam-policy > policy.json\n\n\
         Exit codes:\n  \
@@ -161,7 +161,7 @@ mod tests {
     fn the_help_of_every_command_shows_examples_of_it() {
         let mut root = Arguments::command();
         root.build();
-        root.debug_assert();
+        root.clone().debug_assert();
         for command in tree(&root) {
             let help = command.get_after_help().or_else(|| command.get_after_long_help());
             let help = help.map(ToString::to_string).unwrap_or_default();

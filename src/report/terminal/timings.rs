@@ -31,15 +31,13 @@ impl Summary<'_> {
         let numbers: usize = shown.iter().sum();
         let name = longest.min(self.screen.width().saturating_sub(2 + numbers)).max("Calls".len());
         let headings = COLUMNS.iter().zip(&shown).map(|((words, _), wide)| format!("{words:>wide$}"));
-        self.screen.heading(&format!("{}{}", padded("Calls", name + 2), headings.collect::<String>()));
+        let heading = format!("{}{}", padded("Calls", name + 2), headings.collect::<String>());
+        self.screen.heading(heading.trim_end());
         for call in calls {
             let cells = cells(call);
             let cells = cells.iter().zip(&shown).map(|(cell, wide)| format!("{cell:>wide$}"));
-            self.screen.line([
-                (Paint::Plain, "  "),
-                (Paint::Plain, &padded(&call.operation, name)),
-                (Paint::Plain, &cells.collect::<String>()),
-            ]);
+            let line = format!("  {}{}", padded(&call.operation, name), cells.collect::<String>());
+            self.screen.line([(Paint::Plain, line.trim_end())]);
         }
     }
 }
