@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::output::print_json;
 use super::settings::{self, ScopeArguments};
-use super::{Done, Stopped, print_json};
+use super::{Done, Stopped};
 use crate::notify::Receiver;
 use crate::run::{policies, trust_policy};
 
