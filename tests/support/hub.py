@@ -1,7 +1,7 @@
 """What the tests of --send do and see in the emulated organization, as the role of an account.
 
 hub.py ACCOUNT ROLE findings      prints the findings of Security Hub there, as a JSON array
-hub.py ACCOUNT ROLE make          makes a user, and a bucket in each of two regions
+hub.py ACCOUNT ROLE make          makes a user and a bucket in each of two regions, and lets passwords be short
 hub.py ACCOUNT ROLE change        takes them away, and asks for long passwords
 
 Finds AWS by AWS_ENDPOINT_URL.
@@ -24,6 +24,7 @@ def findings(session):
 
 def make(session):
     session.client("iam").create_user(UserName=USER)
+    session.client("iam").update_account_password_policy(MinimumPasswordLength=6)
     for name, region in BUCKETS.items():
         more = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region != "us-east-1" else {}
         session.client("s3", region).create_bucket(Bucket=name, **more)
