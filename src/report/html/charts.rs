@@ -62,7 +62,8 @@ impl Chart {
                 }
             }
         }
-        let bars = counts.into_iter().map(|(severity, counts)| {
+        let used = counts.into_iter().filter(|(_, counts)| counts.total() > 0);
+        let bars = used.map(|(severity, counts)| {
             let word = severity.as_str();
             let href = role.filtered(&[("severity", word), ("verdict", verdicts(counts))]);
             Bar { class: word, ..Bar::of(word, "", href, counts) }
@@ -111,7 +112,6 @@ impl Chart {
 
     /// Draws the bars, the longest over the whole width.
     fn of(caption: &'static str, what: &'static str, mut bars: Vec<Bar>) -> Self {
-        bars.retain(|bar| bar.counts.total() > 0);
         let most = bars.iter().map(|bar| drawn(bar.counts)).max().unwrap_or(0);
         for bar in &mut bars {
             let Counts { fail, unknown, pass, .. } = bar.counts;
