@@ -9,6 +9,7 @@ mod calls;
 mod controls;
 mod data;
 mod frameworks;
+mod script;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,12 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera};
 use super::figures::{Figures, worst_first};
 use super::{Report, WriteError, text};
 
-const STYLE: &str = include_str!("../../../templates/report/page.css");
+const STYLE: &str = concat!(
+    include_str!("../../../templates/report/page.css"),
+    include_str!("../../../templates/report/findings.css")
+);
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     // Not `.html`, so that the style is not escaped: it holds no data.
     ("page.css", STYLE),
     ("parts.html", include_str!("../../../templates/report/parts.html")),
@@ -34,6 +38,7 @@ const TEMPLATES: [(&str, &str); 7] = [
     ("control.html", include_str!("../../../templates/report/control.html")),
     ("accounts.html", include_str!("../../../templates/report/accounts.html")),
     ("account.html", include_str!("../../../templates/report/account.html")),
+    ("findings.html", include_str!("../../../templates/report/findings.html")),
     ("end.html", include_str!("../../../templates/report/end.html")),
 ];
 
@@ -55,8 +60,20 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     for account in accounts.sections() {
         page.part("account.html", &account)?;
     }
+    page.out.write_all(b"</section>\n")?;
+    page.part(
+        "findings.html",
+        &Findings { finding_count: report.totals.total(), data: data::block(report)? },
+    )?;
     page.part("end.html", &calls::End::of(report))?;
     Ok(page.out.flush()?)
+}
+
+/// The part of the page that the script draws.
+#[derive(Serialize)]
+struct Findings {
+    finding_count: u64,
+    data: String,
 }
 
 /// The page as it is being written.
@@ -86,6 +103,8 @@ fn templates() -> tera::TeraResult<Tera> {
     templates.register_test("given", |value: &str, _: Kwargs, _: &State<'_>| !value.is_empty());
     templates.register_filter("grouped", |n: u64, _: Kwargs, _: &State<'_>| text::thousands(n));
     templates.add_raw_templates(TEMPLATES)?;
+    // Not `.html`, so that it is not escaped: it holds no data.
+    templates.add_raw_template("script.mjs", script::bundle())?;
     Ok(templates)
 }
 
@@ -136,8 +155,12 @@ fn pieces(sentence: &str) -> Vec<Piece> {
 ///
 /// Base64 is the AWS SDK's, so that no other crate is needed for the one hash.
 fn content_security_policy() -> String {
-    let hash = aws_smithy_types::base64::encode(Sha256::digest(STYLE));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+    let hash = |text: &str| aws_smithy_types::base64::encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(script::bundle())
+    )
 }
 
 /// The name of a place in the page. Ids differ exactly when their anchors do.
