@@ -102,9 +102,8 @@ fn templates() -> tera::TeraResult<Tera> {
     templates.register_test("yes", |value: bool, _: Kwargs, _: &State<'_>| value);
     templates.register_test("given", |value: &str, _: Kwargs, _: &State<'_>| !value.is_empty());
     templates.register_filter("grouped", |n: u64, _: Kwargs, _: &State<'_>| text::thousands(n));
-    templates.add_raw_templates(TEMPLATES)?;
     // Not `.html`, so that it is not escaped: it holds no data.
-    templates.add_raw_template("script.mjs", script::bundle())?;
+    templates.add_raw_templates(TEMPLATES.into_iter().chain([("script.mjs", script::bundle())]))?;
     Ok(templates)
 }
 
