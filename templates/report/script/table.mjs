@@ -62,15 +62,19 @@ export class Table {
     this.#fill(0, Math.min(limit, this.#count));
   }
 
-  /** Back from paper. */
+  /** Draws anew: back from paper, or because the list became wider or narrower. */
   restore() {
     this.#resize();
+    if (this.#current >= 0) this.select(this.#current);
   }
 
   #resize() {
+    const first = this.container.scrollTop / (this.height || 1);
     this.#fill(0, Math.min(1, this.#count));
     this.height = this.window.firstElementChild?.offsetHeight || 48;
     this.space.style.height = `${this.height * this.#count}px`;
+    // The same rows stay in view, whatever their height is now.
+    this.container.scrollTop = first * this.height;
     this.#draw(true);
   }
 
