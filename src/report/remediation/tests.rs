@@ -53,10 +53,13 @@ fn templates_are_filled_as_the_shared_cases_say() {
 
 #[test]
 fn a_shell_reads_back_the_name_and_runs_nothing_in_it() {
-    for name in sample::HOSTILE.into_iter().chain(["$(id)", "`id`", "a'b\"c\\", "x; id", "~root", "*", "!!", "a\nb"]) {
+    for name in
+        sample::HOSTILE.into_iter().chain(["$(id)", "`id`", "a'b\"c\\", "x; id", "~root", "*", "!!", "a\nb"])
+    {
         let filled = command("printf %s ${name}", &finding(name));
         assert_eq!(filled.by_hand, [""; 0]);
-        let shell = Command::new("bash").env("LC_ALL", "C.UTF-8").args(["-c", &filled.text]).output().unwrap();
+        let shell =
+            Command::new("bash").env("LC_ALL", "C.UTF-8").args(["-c", &filled.text]).output().unwrap();
         assert_eq!(String::from_utf8(shell.stdout).unwrap(), name, "{}", filled.text);
     }
 }

@@ -24,6 +24,11 @@ export class Filter {
     return this.#sorted(rows, view.sort);
   }
 
+  /** The name of an account; empty where it is not known. */
+  accountName(id) {
+    return this.data.block.accounts.name[this.data.accountIndex.get(id)] ?? "";
+  }
+
   /** How many findings there would be for each value of a key, if no value of that key were chosen. */
   counts(view, key) {
     const tests = this.#tests({ ...view, [key]: [] });

@@ -31,7 +31,7 @@ export function parse(fragment) {
   const view = everything();
   for (const [key, value] of new URLSearchParams(text.slice("findings?".length))) {
     if (value === "") continue;
-    if (CHOICES.includes(key)) view[key].push(...value.split(",").filter((one) => one && !view[key].includes(one)));
+    if (CHOICES.includes(key)) view[key] = [...new Set([...view[key], ...value.split(",").filter(Boolean)])];
     else if (key === "tag") view.tag.push(value);
     else if (SINGLE.includes(key)) view[key] = value;
   }
