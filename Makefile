@@ -1,5 +1,6 @@
 # What people do with this repository. It needs Rust (rustup takes the version from rust-toolchain.toml),
-# Python 3.10 or newer with venv, and a C compiler.
+# Python 3.10 or newer with venv, and a C compiler; its tests also need Chromium, which `make browser` installs
+# on Debian and Ubuntu.
 #
 # Every cargo command that builds says --workspace. Demo, tests, lints and documentation then share one set
 # of features, and the AWS crates, of which EC2's alone takes minutes, are compiled once and not once for each.
@@ -8,12 +9,13 @@ PYTHON ?= python3
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv/.made-from-requirements
+MODULES := tests/browser/node_modules/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help venv build demo test bench fmt lint licenses clean
+.PHONY: help venv browser build demo test bench bench-report fmt lint licenses clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
 
 venv: $(VENV) ## Make .venv, the Python environment of the emulated AWS
 
@@ -25,6 +27,21 @@ $(VENV): tests/support/requirements.txt
 		exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/support/requirements.txt
+	@touch $@
+
+# Without root there is nothing to install Chromium with, and without Chromium the page's tests cannot pass.
+browser: $(MODULES) ## Install what opens the report page in tests: Chromium, and modules for Node
+	@test -x "$${UPRIGHT_CHROMIUM:-$$(command -v chromium || echo /usr/bin/chromium)}" || { \
+		as_root=; test "$$(id -u)" = 0 || as_root='sudo -n'; \
+		command -v apt-get >/dev/null && $$as_root true 2>/dev/null || { \
+			echo 'Chromium is needed to test the report page. On Debian: apt install chromium fonts-dejavu-core' >&2; \
+			echo 'Elsewhere name one: `make UPRIGHT_CHROMIUM=/path/to/chromium …`.' >&2; exit 1; }; \
+		$$as_root apt-get update --quiet && \
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
+			chromium fonts-dejavu-core; }
+
+$(MODULES): tests/browser/package.json tests/browser/package-lock.json | $(VENV)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --prefix tests/browser
 	@touch $@
 
 build:
@@ -49,7 +66,7 @@ demo: venv build ## Scan an emulated organization, and write demo/report.html
 	echo "The scan ended with exit code $$code: $$meaning."; \
 	echo "Open demo/report.html in a browser; demo/report.json has the same for programs."
 
-test: venv ## Run all tests, the control files' own examples included
+test: venv browser ## Run all tests, the control files' own examples included
 ifneq ($(shell command -v cargo-nextest),)
 	$(CARGO) nextest run --locked --workspace
 	$(CARGO) test --locked --workspace --doc
@@ -59,6 +76,9 @@ endif
 
 bench: venv ## Measure a scan of recorded answers
 	$(CARGO) bench --locked --workspace --bench scan
+
+bench-report: venv browser ## Measure reports of 1,000 to 100,000 findings, and the page in a browser
+	$(CARGO) bench --locked --workspace --bench report
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -72,4 +92,4 @@ licenses: ## Check licences and sources of all crates
 
 clean: ## Remove what was built, the Python environment and the demo's reports
 	$(CARGO) clean
-	rm -rf .venv demo upright-report
+	rm -rf .venv tests/browser/node_modules demo upright-report

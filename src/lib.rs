@@ -8,6 +8,7 @@ pub mod config;
 pub mod controls;
 pub mod findings;
 pub mod inventory;
+pub mod notify;
 pub mod report;
 pub mod run;
 mod yaml;

@@ -45,7 +45,8 @@ impl RoleSettings {
         format!("arn:{partition}:iam::{account}:role/{}", self.name.trim_start_matches('/'))
     }
 
-    pub(super) fn request(&self, account: &str, caller: &Caller) -> RoleRequest {
+    /// How an account is entered by the `caller`.
+    pub(crate) fn request(&self, account: &str, caller: &Caller) -> RoleRequest {
         let longest = if caller.is_assumed_role() { MAX_CHAINED_DURATION } else { MAX_DURATION };
         RoleRequest {
             arn: self.arn(&caller.partition, account),

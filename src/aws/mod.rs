@@ -338,6 +338,7 @@ clients! {
     organizations => aws_sdk_organizations,
     s3 => aws_sdk_s3,
     s3control => aws_sdk_s3control,
+    securityhub => aws_sdk_securityhub,
     sso => aws_sdk_ssoadmin,
     sts => aws_sdk_sts,
 }

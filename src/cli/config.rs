@@ -2,10 +2,12 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Done, print_json};
+use super::Done;
+use super::output::print_json;
 use crate::config;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  upright config schema > upright.schema.json")]
 pub(super) struct ConfigArguments {
     #[command(subcommand)]
     command: Command,
@@ -14,6 +16,7 @@ pub(super) struct ConfigArguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print the JSON Schema of `upright.yaml`, for editors.
+    #[command(after_help = "Examples:\n  upright config schema > upright.schema.json")]
     Schema,
 }
 

@@ -7,11 +7,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Done, Exit, Stopped, print, print_json};
+use super::output::{print, print_json};
+use super::{Done, Exit, Stopped};
 use crate::collect::{self, KINDS, schema};
 use crate::controls::{Control, ControlSet, FUNCTIONS, Severity};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    upright controls list --framework cis-aws-3.0\n  \
+    upright controls show s3-bucket-not-public\n  \
+    upright controls test --controls ./controls")]
 pub(super) struct ControlsArguments {
     #[command(subcommand)]
     command: Command,
@@ -20,25 +25,34 @@ pub(super) struct ControlsArguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// List controls.
-    #[command(after_help = "Example: upright controls list --service s3 --severity high")]
+    #[command(after_help = "Examples:\n  upright controls list --service s3 --severity high")]
     List(ListArguments),
     /// Show one control: its rule, the calls and permissions it needs, the requirements it serves.
-    #[command(after_help = "Example: upright controls show s3-bucket-not-public")]
+    #[command(after_help = "Examples:\n  upright controls show s3-bucket-not-public")]
     Show {
         /// Id of the control.
         id: String,
         /// Directories with controls of your own.
         #[arg(long, value_name = "DIR")]
         controls: Vec<PathBuf>,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Run the examples in control files.
-    #[command(after_help = "Example: upright controls test --controls ./controls")]
+    #[command(after_help = "Examples:\n  upright controls test --controls ./controls")]
     Test {
         /// Test the controls of these directories instead of the built-in ones.
         #[arg(long, value_name = "DIR")]
         controls: Vec<PathBuf>,
+        /// Print the outcome as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Print the resource types and fields that expressions may read, and the functions they may call.
+    #[command(
+        after_help = "Examples:\n  upright controls schema aws.s3.bucket\n  upright controls schema --json"
+    )]
     Schema {
         /// Print it as JSON.
         #[arg(long)]
@@ -48,7 +62,7 @@ enum Command {
         kind: Option<String>,
     },
     /// Write the template of a control into a directory.
-    #[command(after_help = "Example: upright controls new acme-bucket-named --resource aws.s3.bucket")]
+    #[command(after_help = "Examples:\n  upright controls new acme-bucket-named --resource aws.s3.bucket")]
     New {
         /// Id of the control; the file is named after it.
         id: String,
@@ -83,8 +97,8 @@ struct ListArguments {
 pub(super) fn run(arguments: ControlsArguments) -> Done {
     match arguments.command {
         Command::List(arguments) => list(&arguments),
-        Command::Show { id, controls } => show(&id, &controls),
-        Command::Test { controls } => test(&controls),
+        Command::Show { id, controls, json } => show(&id, &controls, json),
+        Command::Test { controls, json } => test(&controls, json),
         Command::Schema { json, kind } => print_schema(json, kind.as_deref()),
         Command::New { id, resource, out } => new(&id, &resource, &out),
     }
@@ -121,16 +135,46 @@ fn list(arguments: &ListArguments) -> Done {
     print(&text)
 }
 
-fn show(id: &str, directories: &[PathBuf]) -> Done {
+fn show(id: &str, directories: &[PathBuf], json: bool) -> Done {
     let set = ControlSet::load(directories).map_err(Stopped::usage)?;
     let set =
         set.select(&[], &[id.to_owned()], &[]).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
     let Some(control) = set.control(id) else {
         return Err(Stopped::usage(miette::miette!("unknown control `{id}`")));
     };
+    if json {
+        return print_json(&described(&set, control));
+    }
     let mut text = String::new();
     describe(&mut text, &set, control);
     print(&text)
+}
+
+/// What [`describe`] says, for programs.
+fn described(set: &ControlSet, control: &Control) -> serde_json::Value {
+    let wanted = set.wanted();
+    let calls = wanted.calls().into_iter().map(|planned| {
+        serde_json::json!({ "operation": planned.call.name(), "action": planned.call.iam_action() })
+    });
+    let parameters: serde_json::Map<String, serde_json::Value> = control
+        .parameters
+        .iter()
+        .map(|(name, of)| {
+            (name.clone(), serde_json::json!({ "value": of.value, "description": of.description }))
+        })
+        .collect();
+    serde_json::json!({
+        "id": control.id, "title": control.title, "severity": control.severity, "service": control.service(),
+        "resource": control.kind.name, "requirements": set.requirements_of(&control.id),
+        "evidence_only": control.evidence_only, "rationale": control.rationale,
+        "when": control.expressions.when, "otherwise": control.why, "pass": control.expressions.pass,
+        "parameters": parameters, "calls": calls.collect::<Vec<_>>(),
+        "remediation": {
+            "text": control.remediation.text, "cli": control.remediation.cli,
+            "terraform": control.remediation.terraform, "cloudformation": control.remediation.cloudformation,
+        },
+        "references": control.references, "tags": control.tags,
+    })
 }
 
 fn describe(text: &mut String, set: &ControlSet, control: &Control) {
@@ -173,31 +217,51 @@ fn describe(text: &mut String, set: &ControlSet, control: &Control) {
     }
 }
 
-fn test(directories: &[PathBuf]) -> Done {
+/// An example that does not give its verdict, or that is missing.
+#[derive(Debug, serde::Serialize)]
+struct Wrong<'a> {
+    control: &'a str,
+    example: Option<&'a str>,
+    problem: String,
+}
+
+fn test(directories: &[PathBuf], json: bool) -> Done {
     let set = if directories.is_empty() { ControlSet::builtin() } else { ControlSet::only(directories) };
     let set = set.map_err(Stopped::usage)?;
-    let (mut text, mut passed, mut wrong) = (String::new(), 0_usize, 0_usize);
-    for control in set.controls() {
-        for verdict in control.missing_examples() {
-            wrong += 1;
-            let _ = writeln!(text, "{}: has no example with the verdict {verdict}", control.id);
-        }
-        for outcome in control.run_examples() {
+    let outcomes: Vec<_> = set.controls().map(|control| (control, control.run_examples())).collect();
+    let (mut passed, mut wrong) = (0_usize, Vec::new());
+    for (control, outcomes) in &outcomes {
+        wrong.extend(control.missing_examples().into_iter().map(|verdict| Wrong {
+            control: &control.id,
+            example: None,
+            problem: format!("has no example with the verdict {verdict}"),
+        }));
+        for outcome in outcomes {
             if outcome.is_right() {
                 passed += 1;
                 continue;
             }
-            wrong += 1;
-            let got = match &outcome.got {
+            let problem = match &outcome.got {
                 Ok(verdict) => format!("gives {verdict}, not {}", outcome.expected),
                 Err(why) => format!("cannot be run: {why}"),
             };
-            let _ = writeln!(text, "{}: example `{}` {got}", control.id, outcome.example);
+            wrong.push(Wrong { control: &control.id, example: Some(&outcome.example), problem });
         }
     }
-    let _ = writeln!(text, "{passed} examples of {} controls pass, {wrong} do not", set.controls().count());
-    print(&text)?;
-    Ok(if wrong == 0 { Exit::Clean } else { Exit::Failed })
+    if json {
+        let controls = outcomes.len();
+        print_json(&serde_json::json!({ "controls": controls, "passed": passed, "wrong": wrong }))?;
+    } else {
+        let mut text = String::new();
+        for Wrong { control, example, problem } in &wrong {
+            let example = example.map(|example| format!("example `{example}` ")).unwrap_or_default();
+            let _ = writeln!(text, "{control}: {example}{problem}");
+        }
+        let _ =
+            writeln!(text, "{passed} examples of {} controls pass, {} do not", outcomes.len(), wrong.len());
+        print(&text)?;
+    }
+    Ok(if wrong.is_empty() { Exit::Clean } else { Exit::Failed })
 }
 
 fn print_schema(json: bool, only: Option<&str>) -> Done {

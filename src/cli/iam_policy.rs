@@ -1,9 +1,14 @@
 //! `upright iam-policy`.
 
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
 use clap::Args;
 
+use super::output::print_json;
 use super::settings::{self, ScopeArguments};
-use super::{Done, Stopped, print_json};
+use super::{Done, Stopped};
+use crate::notify::Receiver;
 use crate::run::{policies, trust_policy};
 
 #[derive(Debug, Args)]
@@ -21,6 +26,9 @@ pub(super) struct IamPolicyArguments {
     /// Print the trust policy of the member role instead, for a scanner with this ARN or in this account
     #[arg(long, value_name = "ARN_OR_ACCOUNT")]
     trust: Option<String>,
+    /// With what `upright scan --send` needs as well: securityhub
+    #[arg(long, value_delimiter = ',', value_name = "SERVICE", value_parser = Receiver::from_str)]
+    send: Vec<Receiver>,
     /// Partition of the accounts
     #[arg(long, default_value = "aws", value_parser = ["aws", "aws-us-gov", "aws-cn"])]
     partition: String,
@@ -40,7 +48,10 @@ pub(super) fn run(arguments: IamPolicyArguments) -> Done {
         return print_json(&trust_policy(scanner, config.external_id.as_deref(), &arguments.partition));
     }
     let controls = settings::controls(&config)?;
-    let policies = policies(&controls.wanted(), &settings::scope(&config), &arguments.partition, None);
+    let mut policies = policies(&controls.wanted(), &settings::scope(&config), &arguments.partition, None);
+    for receiver in BTreeSet::from_iter(arguments.send.iter().chain(&config.send)) {
+        policies.allow_sending(*receiver, &arguments.partition);
+    }
     match arguments.role {
         Role::Scanner => print_json(&policies.scanner),
         Role::Member => match policies.member {

@@ -1,16 +1,21 @@
 //! The command line: one file per command; each parses, calls the path, prints and chooses the exit code.
 
+mod completions;
 mod config;
 mod controls;
 mod exit;
+mod explain;
 mod iam_policy;
+mod man;
+mod output;
 mod progress;
 mod report;
 mod scan;
+mod send;
 mod settings;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -27,10 +32,13 @@ type Failure = miette::Report;
     version,
     max_term_width = 100,
     after_long_help = "Examples:\n  \
-        upright scan                                  the account of your credentials\n  \
-        upright scan --organization --role-name Audit every account of the organization\n  \
+        upright scan                                     the account of your credentials\n  \
+        upright scan --organization --role-name Audit    every account of the organization\n  \
         upright scan --framework cis-aws-3.0 --fail-on high\n  \
-        upright scan --explain                        what would be called, and why\n  \
+        upright scan --explain                           what would be called, and why\n  \
+        upright scan --since upright-report/report.json  what changed since the last run\n  \
+        upright report --from upright-report/report.json --format csv\n  \
+        upright explain 3f9a12c0                         why a finding is what it is\n  \
         upright controls show s3-bucket-not-public\n  \
         upright iam-policy > policy.json\n\n\
         Exit codes:\n  \
@@ -39,7 +47,8 @@ type Failure = miette::Report;
         2  the command line or a file was wrong\n  \
         3  something was not observed, and nothing that was seen failed\n  \
         4  a control failed, and something was not observed\n  \
-        5  it could not run: no credentials, no region, the organization could not be listed"
+        5  it could not run: no credentials, no region, the organization could not be listed; or the findings\n     \
+        could not all be sent to where --send says"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -56,8 +65,14 @@ enum Command {
     IamPolicy(Box<iam_policy::IamPolicyArguments>),
     /// About `upright.yaml`.
     Config(config::ConfigArguments),
-    /// About `report.json`.
+    /// Convert a `report.json` into other formats, and compare it with an earlier one.
     Report(report::ReportArguments),
+    /// Explain a finding: why, what was read, and what would make it pass.
+    Explain(explain::ExplainArguments),
+    /// Print what makes a shell complete commands and flags.
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page.
+    Man(man::ManArguments),
 }
 
 /// Runs the command that was typed.
@@ -70,14 +85,27 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // Where no terminal ends the lines, long ones stay whole: ids and paths in them can be found and copied.
     // A second run in the same process keeps the first handler, which is the same.
     drop(miette::set_hook(Box::new(|_| {
-        Box::new(miette::MietteHandlerOpts::new().wrap_lines(io::stderr().is_terminal()).build())
+        Box::new(
+            miette::MietteHandlerOpts::new()
+                .terminal_links(false)
+                .wrap_lines(io::stderr().is_terminal())
+                .build(),
+        )
     })));
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are answers, not errors; a closed pipe changes nothing about that.
+        // Help and version are answers, not errors; a closed pipe changes nothing about that.
+        Err(error) if !error.use_stderr() => {
             drop(error.print());
-            return if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+            return Exit::Clean;
+        }
+        Err(error) => {
+            // It repeats what was typed, which may be another program's output.
+            let text = error.render();
+            let text =
+                if console::colors_enabled_stderr() { text.ansi().to_string() } else { text.to_string() };
+            eprint!("{}", output::complaint(&text));
+            return Exit::Usage;
         }
     };
     let done = match arguments.command {
@@ -86,6 +114,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     done.unwrap_or_else(|stopped| stopped.print())
 }
@@ -109,27 +140,60 @@ impl Stopped {
     }
 
     fn print(self) -> Exit {
-        eprintln!("{:?}", self.why);
+        eprintln!("{}", output::complaint(&format!("{:?}", self.why)));
         self.exit
     }
 }
 
 type Done = Result<Exit, Stopped>;
 
-/// Writes results to stdout; a reader that has enough (`| head`) is no error.
-fn print(text: &str) -> Done {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Stopped::could_not_run(miette::miette!("stdout: {error}")))
-        }
-        _ => Ok(Exit::Clean),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
 
-/// Prints a value as indented JSON.
-fn print_json(value: &impl serde::Serialize) -> Done {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Stopped::could_not_run(miette::miette!("JSON: {error}")))?;
-    print(&format!("{text}\n"))
+    use super::*;
+
+    /// The command and all below it.
+    fn tree(command: &Command) -> Vec<&Command> {
+        let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+        std::iter::once(command).chain(below.flat_map(tree)).collect()
+    }
+
+    #[test]
+    fn the_help_of_every_command_shows_examples_of_it() {
+        let mut root = Arguments::command();
+        root.build();
+        root.clone().debug_assert();
+        for command in tree(&root) {
+            let help = command.get_after_help().or_else(|| command.get_after_long_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            let called = command.get_bin_name().unwrap_or_else(|| command.get_name());
+            let (_, examples) =
+                help.split_once("Examples:").unwrap_or_else(|| panic!("`{called}` has no examples"));
+            let words = examples.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains(called), "`{called}`: {help}");
+            assert!(command.get_about().is_some(), "`{called}` says nothing about itself");
+        }
+    }
+
+    #[test]
+    fn every_example_can_be_parsed() {
+        let mut root = Arguments::command();
+        root.build();
+        for command in tree(&root) {
+            let help = command.get_after_help().or_else(|| command.get_after_long_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().filter_map(|line| line.trim().strip_prefix("upright ")) {
+                // What comes after two spaces says what it does; what comes after these is the shell's.
+                let typed = line.split("  ").next().unwrap_or_default().split(['|', '>', '&']).next();
+                let typed = typed.unwrap_or_default().split_whitespace();
+                let parsed = Arguments::try_parse_from(std::iter::once("upright").chain(typed));
+                assert!(
+                    parsed.is_ok(),
+                    "`upright {line}`: {}",
+                    parsed.err().map(|e| e.to_string()).unwrap_or_default()
+                );
+            }
+        }
+    }
 }

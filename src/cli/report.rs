@@ -1,24 +1,127 @@
 //! `upright report`.
 
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 
-use super::{Done, print_json};
-use crate::report;
+use super::output::{Stdout, no_stdout, print, print_json};
+use super::settings;
+use super::{Done, Exit, Stopped};
+use crate::report::{self, Changes, Destination, Format, Report, WriteError, printable};
 
 #[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  \
+        upright report --from upright-report/report.json --format csv > findings.csv\n  \
+        upright report --from report.json --format html,sarif --out reports\n  \
+        upright report --from today.json --since yesterday.json --format markdown\n  \
+        ssh scanner cat report.json | upright report --from - --format junit\n  \
+        upright report schema"
+)]
 pub(super) struct ReportArguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    /// The report to convert, a `report.json`; `-` reads it from stdin
+    #[arg(long, value_name = "FILE", required = true)]
+    from: Option<PathBuf>,
+    /// Formats to write, separated by commas or given several times
+    #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = settings::format())]
+    #[arg(required = true)]
+    formats: Vec<Format>,
+    /// Directory for the files; without it, one format goes to stdout
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Say what changed since this earlier report
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print the JSON Schema of `report.json`.
+    #[command(after_help = "Examples:\n  upright report schema > report.schema.json")]
     Schema,
 }
 
 pub(super) fn run(arguments: &ReportArguments) -> Done {
-    match arguments.command {
-        Command::Schema => print_json(&report::json::schema()),
+    match (&arguments.command, &arguments.from) {
+        (Some(Command::Schema), _) => print_json(&report::json::schema()),
+        (None, Some(from)) => convert(arguments, from),
+        // The parser asks for it; this says the same where it would not.
+        (None, None) => Err(Stopped::usage(miette::miette!("--from FILE says which report to convert"))),
     }
+}
+
+fn convert(arguments: &ReportArguments, from: &Path) -> Done {
+    let (first, others) = match arguments.formats.split_first() {
+        Some((first, others)) => (*first, others.iter().any(|other| other != first)),
+        None => return Err(Stopped::usage(miette::miette!("--format FORMAT says what to make of it"))),
+    };
+    if others && arguments.out.is_none() {
+        return Err(Stopped::usage(miette::miette!(
+            help = "add --out DIR",
+            "several formats cannot share stdout"
+        )));
+    }
+    let mut report = read(from)?;
+    if let Some(path) = &arguments.since {
+        compare(&mut report, &read(path)?, path)?;
+    }
+    match &arguments.out {
+        None => to_stdout(&report, first, from),
+        Some(folder) => {
+            let html_max_findings = settings::configuration(None)?.html_max_findings;
+            let to = Destination { folder, formats: &arguments.formats, html_max_findings };
+            let written = report::write_files(&report, to)
+                .map_err(|error| Stopped::usage(miette::miette!("{}", printable(&error.to_string()))))?;
+            let lines = written.iter().map(|path| format!("{}\n", printable(&path.to_string_lossy())));
+            print(&lines.collect::<String>())
+        }
+    }
+}
+
+fn to_stdout(report: &Report, format: Format, from: &Path) -> Done {
+    let mut out = Stdout::lock();
+    report::write(report, format, &mut out).map_err(|error| match error {
+        WriteError::Io(error) => no_stdout(&error),
+        error => Stopped::usage(miette::miette!("`{}`: {error}", printable(&from.to_string_lossy()))),
+    })?;
+    out.flush().map_err(|error| no_stdout(&error))?;
+    Ok(Exit::Clean)
+}
+
+/// Reads a report, from stdin where the path is `-`.
+pub(super) fn read(path: &Path) -> Result<Report, Stopped> {
+    let read = if path == Path::new("-") {
+        let mut text = Vec::new();
+        io::stdin()
+            .lock()
+            .read_to_end(&mut text)
+            .map_err(|error| Stopped::usage(miette::miette!("stdin: {error}")))?;
+        report::json::parse(Path::new("stdin"), &text)
+    } else {
+        report::json::read(path)
+    };
+    read.map_err(|error| Stopped::usage(miette::miette!("{}", printable(&error.to_string()))))
+}
+
+/// Puts into the report what changed since the earlier one, which is from `path`.
+pub(super) fn compare(report: &mut Report, earlier: &Report, path: &Path) -> Result<(), Stopped> {
+    report.changes = Changes::between(earlier, report);
+    if report.changes.is_some() {
+        return Ok(());
+    }
+    let (then, now) = (&earlier.run, &report.run);
+    let why = format!(
+        "`{}` is not earlier: its run {} saw the accounts at {}, and run {} saw them at {}",
+        path.display(),
+        then.id,
+        then.observed_at,
+        now.id,
+        now.observed_at
+    );
+    Err(Stopped::usage(miette::miette!("{}", printable(&why))))
 }

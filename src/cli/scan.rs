@@ -7,9 +7,10 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::progress;
+use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments};
-use super::{Done, Exit, Stopped, print, print_json};
+use super::{Done, Exit, Stopped, send};
+use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
 use crate::config::Config;
@@ -17,7 +18,7 @@ use crate::controls::{ControlSet, VerdictKind};
 use crate::findings::judge;
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
-use crate::report::{Destination, Ran, Report, terminal, write_files};
+use crate::report::{Destination, Ran, Report, printable, terminal, write_files};
 use crate::run::{Progress, collect, plan};
 
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ use crate::run::{Progress, collect, plan};
     upright scan\n  \
     upright scan --organization --role-name Audit --external-id X\n  \
     upright scan --framework cis-aws-7.0 --regions eu-west-1,eu-central-1\n  \
+    upright scan --format html,sarif --out reports\n  \
+    upright scan --since upright-report/report.json\n  \
     upright scan --save-inventory state.zst && upright scan --inventory state.zst\n  \
     upright scan --explain")]
 pub(super) struct ScanArguments {
@@ -44,10 +47,13 @@ pub(super) struct ScanArguments {
     /// Judge what a file holds instead of calling AWS
     #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "save_inventory"])]
     inventory: Option<PathBuf>,
+    /// Say what changed since this earlier `report.json`
+    #[arg(long, value_name = "FILE", conflicts_with = "explain")]
+    since: Option<PathBuf>,
     /// Print only the totals and where the reports are
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Print more: failing resources one by one, every account, and all that was not observed
+    /// Print more: failing resources one by one, every account, all that was not observed, and the time of calls
     #[arg(short, long)]
     verbose: bool,
 }
@@ -70,6 +76,8 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         let plan = plan(&controls.wanted(), &scope, None);
         return if arguments.json { print_json(&plan) } else { print(&plan.to_string()) };
     }
+    // Before the scan: it is over soon where the file is wrong, and may write over it.
+    let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
     let observed = observe(&arguments, &config, &controls, &scope)?;
     if let Some(path) = &arguments.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
@@ -84,10 +92,14 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         calls: &observed.calls,
         tally: observed.tally,
     };
-    let report = Report::of(ran, findings);
+    let mut report = Report::of(ran, findings);
+    if let Some((earlier, path)) = &earlier {
+        reports::compare(&mut report, earlier, path)?;
+    }
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;
+    send::run(&report, &config)?;
     Ok(exit_code(&report, &config))
 }
 
@@ -164,7 +176,7 @@ fn file_failure(path: &Path, error: &dyn std::fmt::Display) -> Stopped {
     let text = error.to_string();
     let text =
         if text.contains(&*path.to_string_lossy()) { text } else { format!("`{}`: {text}", path.display()) };
-    Stopped::usage(miette::miette!("{text}"))
+    Stopped::usage(miette::miette!("{}", printable(&text)))
 }
 
 fn write_reports(report: &Report, config: &Config) -> Result<Vec<PathBuf>, Stopped> {
@@ -177,21 +189,15 @@ fn write_reports(report: &Report, config: &Config) -> Result<Vec<PathBuf>, Stopp
 }
 
 fn options(arguments: &ScanArguments) -> TerminalOptions {
-    let is_terminal = io::stdout().is_terminal();
-    let width = terminal_width().filter(|_| is_terminal);
     TerminalOptions {
-        color: is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        width: width.unwrap_or(100),
+        color: output::color(),
+        width: output::width(),
         verbosity: match (arguments.quiet, arguments.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         },
     }
-}
-
-fn terminal_width() -> Option<usize> {
-    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
 }
 
 fn exit_code(report: &Report, config: &Config) -> Exit {

@@ -6,12 +6,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::Stopped;
 use crate::accounts::{RoleSettings, Scope, Selector};
 use crate::aws::{Limits, Source};
 use crate::config::{self, AccountId, Config, RegionName, Selection};
 use crate::controls::{ControlSet, Severity};
+use crate::notify::Receiver;
 use crate::report::Format;
 
 /// Flags that say what is scanned and by which controls; each overrides the key of the same name in
@@ -86,9 +88,12 @@ pub(super) struct RunArguments {
     /// Directory for the reports [default: upright-report]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Reports to write: json, jsonl, csv, html, markdown, junit, sarif, ocsf, asff [default: json,html]
-    #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = Format::from_str)]
+    /// Reports to write, separated by commas or given several times [default: json,html]
+    #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = format())]
     formats: Option<Vec<Format>>,
+    /// Send the findings to a service when the reports are written: securityhub
+    #[arg(long, value_delimiter = ',', value_name = "SERVICE", value_parser = Receiver::from_str)]
+    send: Vec<Receiver>,
     /// Severity from which a failure makes the exit code 1 or 4 [default: low]
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     fail_on: Option<Severity>,
@@ -97,13 +102,7 @@ pub(super) struct RunArguments {
 impl ScopeArguments {
     /// The configuration file with the flags put over it.
     pub(super) fn config(&self) -> Result<Config, Stopped> {
-        let mut config = match &self.config {
-            Some(path) => config::load(path).map_err(Stopped::usage)?,
-            None if Path::new(config::FILE_NAME).exists() => {
-                config::load(Path::new(config::FILE_NAME)).map_err(Stopped::usage)?
-            }
-            None => Config::default(),
-        };
+        let mut config = configuration(self.config.as_deref())?;
         over(&mut config.profile, &self.profile);
         over(&mut config.home_region, &self.home_region);
         over(&mut config.external_id, &self.external_id);
@@ -142,16 +141,30 @@ impl RunArguments {
         if let Some(formats) = &self.formats {
             config.formats.clone_from(formats);
         }
+        replace(&mut config.send, &self.send);
         if let Some(severity) = self.fail_on {
             config.fail_on = severity;
         }
     }
 }
 
+/// What the named file says, or else `upright.yaml` where there is one.
+pub(super) fn configuration(named: Option<&Path>) -> Result<Config, Stopped> {
+    match named.or_else(|| Some(Path::new(config::FILE_NAME)).filter(|path| path.exists())) {
+        Some(path) => config::load(path).map_err(Stopped::usage),
+        None => Ok(Config::default()),
+    }
+}
+
 /// The controls that a configuration asks for.
 pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
-    let mut set = ControlSet::load(&config.controls).map_err(Stopped::usage)?;
     let wrong = |why: String| Stopped::usage(miette::miette!("{why}"));
+    all_controls(config)?.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)
+}
+
+/// The built-in controls and those of the configuration, with its parameters, chosen or not.
+pub(super) fn all_controls(config: &Config) -> Result<ControlSet, Stopped> {
+    let mut set = ControlSet::load(&config.controls).map_err(Stopped::usage)?;
     let parameters = config
         .parameters
         .iter()
@@ -161,8 +174,8 @@ pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
         })
         .collect();
     // Before the choice: a file may set parameters of controls that this run leaves out.
-    set.set_parameters(&parameters).map_err(wrong)?;
-    set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)
+    set.set_parameters(&parameters).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    Ok(set)
 }
 
 /// Who is scanned.
@@ -230,6 +243,12 @@ fn tag(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a tag is written KEY=VALUE".to_owned()),
     }
+}
+
+/// A report format by its name; `--help` lists them with what each is for.
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
+    let named = Format::ALL.map(|format| PossibleValue::new(format.as_str()).help(format.about()));
+    PossibleValuesParser::new(named).try_map(|name| Format::from_str(&name))
 }
 
 /// A severity by its word.

@@ -21,6 +21,7 @@ pub use error::{ConfigError, Invalid};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 
 use crate::controls::Severity;
+use crate::notify::Receiver;
 use crate::report::Format;
 use crate::yaml;
 
@@ -120,6 +121,10 @@ pub struct Config {
     /// Findings that one HTML page holds at most. Above it `report.html` is an index, with a page for each account
     /// beside it. Default: 100,000, about 5 MB.
     pub html_max_findings: u64,
+    /// Services that the findings are sent to when the reports are written: `securityhub`. Default: none. It is
+    /// the only thing that Upright ever writes in an account; `upright iam-policy --send securityhub` says what
+    /// that needs.
+    pub send: Vec<Receiver>,
     /// Severity from which a failing control makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
     pub fail_on: Severity,
@@ -153,6 +158,7 @@ impl Default for Config {
             out: PathBuf::from("upright-report"),
             formats: vec![Format::Json, Format::Html],
             html_max_findings: 100_000,
+            send: Vec::new(),
             fail_on: Severity::Low,
         }
     }

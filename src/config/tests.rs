@@ -85,6 +85,7 @@ connect_timeout_seconds: 5
 attempt_timeout_seconds: 30
 call_timeout_seconds: 120
 max_attempts: 3
+send: [securityhub]
 out: reports
 formats: [html]
 fail_on: high

@@ -2,6 +2,7 @@
 
 mod judge;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 pub use judge::judge;
 
 use crate::controls::{Evidence, Severity, VerdictKind};
-use crate::inventory::Unseen;
+use crate::inventory::{GLOBAL, Unseen};
 
 /// A control's verdict on a resource, or on a place whose resources could not be listed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +47,38 @@ pub struct Finding {
     pub unseen: Option<Unseen>,
 }
 
+impl Finding {
+    /// What people call the resource, or the place where the verdict is about a whole one: `Whole account`,
+    /// `Region eu-west-1`.
+    #[must_use]
+    pub fn subject(&self) -> Cow<'_, str> {
+        match (self.own_arn(), self.resource_name.as_str()) {
+            (Some(arn), "") => Cow::Borrowed(arn),
+            (None, name) if self.is_name_of_place(name) && self.region == GLOBAL => {
+                Cow::Borrowed("Whole account")
+            }
+            (None, name) if self.is_name_of_place(name) => Cow::Owned(format!("Region {}", self.region)),
+            (_, name) => Cow::Borrowed(name),
+        }
+    }
+
+    /// ARN of the resource itself; `None` for a place, and for what is shown as part of its account.
+    #[must_use]
+    pub fn own_arn(&self) -> Option<&str> {
+        let of_account = self.resource_arn.ends_with(&format!(":iam::{}:root", self.account));
+        (!self.resource_arn.is_empty() && !of_account).then_some(self.resource_arn.as_str())
+    }
+
+    /// Asked only where there is no ARN: a user can be called like an account.
+    fn is_name_of_place(&self, name: &str) -> bool {
+        let in_account = name.strip_prefix(self.account.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        name.is_empty()
+            || name == self.account
+            || name == self.region
+            || in_account == Some(self.region.as_str())
+    }
+}
+
 /// What a finding is about. Its hash is the finding's id: the control, the account that looked, and the
 /// full ARN, or for what has none the place. Never a name that can be reused, a message or an index.
 #[derive(Debug, Clone, Copy)]
@@ -75,5 +108,41 @@ impl Identity<'_> {
             hash.update(part.as_bytes());
         }
         hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::sample;
+
+    fn subject(name: &str, region: &str, arn: &str) -> String {
+        let mut finding = sample::report().findings.swap_remove(0);
+        finding.account = sample::PROD.to_owned();
+        finding.resource_name = name.to_owned();
+        finding.region = region.to_owned();
+        finding.resource_arn = arn.to_owned();
+        finding.subject().into_owned()
+    }
+
+    #[test]
+    fn a_place_is_named_as_one_and_a_resource_by_its_name() {
+        let root = "arn:aws:iam::222233334444:root";
+        for (name, region, arn, expected) in [
+            ("acme-logs", "eu-west-1", "arn:aws:s3:::acme-logs", "acme-logs"),
+            ("", "eu-west-1", "arn:aws:s3:::acme-logs", "arn:aws:s3:::acme-logs"),
+            ("", "global", "", "Whole account"),
+            (sample::PROD, "global", root, "Whole account"),
+            ("acme-prod", "global", root, "acme-prod"),
+            ("222233334444/eu-west-1", "eu-west-1", root, "Region eu-west-1"),
+            ("eu-west-1", "eu-west-1", root, "Region eu-west-1"),
+        ] {
+            assert_eq!(subject(name, region, arn), expected, "{name} {region} {arn}");
+        }
+    }
+
+    #[test]
+    fn a_user_who_is_called_like_the_account_is_not_the_account() {
+        let arn = "arn:aws:iam::222233334444:user/222233334444";
+        assert_eq!(subject(sample::PROD, "global", arn), sample::PROD);
     }
 }

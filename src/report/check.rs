@@ -70,6 +70,14 @@ pub enum Inconsistent {
         /// The verdicts of its controls.
         totals: Counts,
     },
+    /// What is said to have changed is not what the findings give.
+    #[error("the changes since run `{since}` do not fit the findings: {what}")]
+    Changes {
+        /// The earlier run.
+        since: String,
+        /// What does not fit.
+        what: String,
+    },
 }
 
 impl Report {
@@ -91,6 +99,7 @@ impl Report {
         }
         same(|| "the run".to_owned(), self.totals, all)?;
         self.check_silence()?;
+        self.check_changes()?;
         unique("framework", self.frameworks.iter().map(|framework| framework.id.as_str()))?;
         let controls: HashMap<&str, &ControlRow> =
             self.controls.iter().map(|control| (control.id.as_str(), control)).collect();
@@ -119,6 +128,42 @@ impl Report {
             }
         }
         Ok(found)
+    }
+
+    /// Each failure is new, newly judged or still there; what does not fail any more does not fail.
+    fn check_changes(&self) -> Result<(), Inconsistent> {
+        let Some(changes) = &self.changes else { return Ok(()) };
+        let wrong = |what: String| Err(Inconsistent::Changes { since: changes.since_run.clone(), what });
+        let verdicts: HashMap<&str, VerdictKind> =
+            self.findings.iter().map(|finding| (finding.id.as_str(), finding.verdict)).collect();
+        unique("changed finding", changes.new.iter().chain(&changes.newly_judged).map(String::as_str))?;
+        for id in changes.new.iter().chain(&changes.newly_judged) {
+            if verdicts.get(id.as_str()) != Some(&VerdictKind::Fail) {
+                return wrong(format!("finding `{id}` is called new and does not fail"));
+            }
+        }
+        let come = (changes.new.len() + changes.newly_judged.len()) as u64;
+        let stated = come.saturating_add(changes.still_failing);
+        if stated != self.totals.fail {
+            return wrong(format!("{stated} failures are counted, and there are {}", self.totals.fail));
+        }
+        let past = || [&changes.resolved, &changes.no_longer_observed, &changes.no_longer_judged];
+        unique("past finding", past().into_iter().flatten().map(|past| past.id.as_str()))?;
+        for (list, may_be) in past().into_iter().zip([
+            &[VerdictKind::Pass, VerdictKind::NotApplicable][..],
+            &[VerdictKind::Unknown],
+            &[],
+        ]) {
+            for past in list {
+                if let Some(now) = verdicts.get(past.id.as_str()).filter(|now| !may_be.contains(now)) {
+                    return wrong(format!(
+                        "finding `{}` is listed among those of the past, and is {now}",
+                        past.id
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_silence(&self) -> Result<(), Inconsistent> {

@@ -175,6 +175,14 @@ pub struct ControlRow {
     pub totals: Counts,
 }
 
+impl ControlRow {
+    /// Whether it is about what people outside can reach, as its tag `public-access` says.
+    #[must_use]
+    pub fn is_about_public_access(&self) -> bool {
+        self.tags.iter().any(|tag| tag == "public-access")
+    }
+}
+
 /// A framework and how its requirements came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FrameworkRow {

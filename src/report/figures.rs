@@ -70,7 +70,7 @@ impl<'a> Figures<'a> {
 }
 
 /// The controls, those that matter most first: failing before undecided before the others, then by
-/// severity, then by how often.
+/// severity, then by whether it is about public access, then by how often.
 pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
     let mut controls: Vec<&ControlRow> = report.controls.iter().collect();
     controls.sort_by_key(|control| {
@@ -81,7 +81,15 @@ pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
             (0, 0, 1..) => 2,
             (0, 0, 0) => 3,
         };
-        (kind, Reverse(control.severity), Reverse(fail), Reverse(unknown), control.id.as_str())
+        let exposed = control.is_about_public_access();
+        (
+            kind,
+            Reverse(control.severity),
+            Reverse(exposed),
+            Reverse(fail),
+            Reverse(unknown),
+            control.id.as_str(),
+        )
     });
     controls
 }
@@ -131,5 +139,21 @@ mod tests {
         assert!(fails.is_sorted_by(|a, b| a >= b), "{fails:?}");
         assert_eq!(order[0].severity, Severity::Critical);
         assert_eq!(order.len(), report.controls.len());
+    }
+
+    #[test]
+    fn of_the_same_severity_what_is_about_public_access_comes_before_what_fails_more_often() {
+        let mut report = sample::report();
+        for control in &mut report.controls {
+            control.tags.retain(|tag| tag != "public-access");
+        }
+        let critical = |report: &Report| {
+            worst_first(report).into_iter().take(2).map(|c| c.id.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(critical(&report), ["iam-root-mfa", "s3-bucket-not-public"], "two fail, one fails");
+        for control in report.controls.iter_mut().filter(|c| c.service == "s3") {
+            control.tags.push("public-access".to_owned());
+        }
+        assert_eq!(critical(&report), ["s3-bucket-not-public", "iam-root-mfa"]);
     }
 }

@@ -81,6 +81,22 @@ impl Format {
         }
     }
 
+    /// Who it is for, in a few words.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Json => "everything, for programs and for `upright report`",
+            Self::Jsonl => "one finding per line, for programs that stream",
+            Self::Csv => "one finding per row, for spreadsheets",
+            Self::Html => "one page for people, without anything from elsewhere",
+            Self::Markdown => "the summary, for pull requests and chat",
+            Self::Junit => "one test case per finding, for CI servers",
+            Self::Sarif => "SARIF 2.1.0, for code scanning",
+            Self::Ocsf => "OCSF Compliance Findings, for security lakes",
+            Self::Asff => "AWS Security Finding Format, for Security Hub",
+        }
+    }
+
     /// `json, jsonl, …`.
     fn list() -> String {
         Self::ALL.map(Self::as_str).join(", ")

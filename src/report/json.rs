@@ -72,18 +72,26 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
 /// # Errors
 /// When the file cannot be read, is no report, has another version, or does not add up.
 pub fn read(path: &Path) -> Result<Report, ReadError> {
+    let text = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+/// Reads a report back from the text of a file; `path` is what errors call it.
+///
+/// # Errors
+/// When the text is no report, has another version, or does not add up.
+pub fn parse(path: &Path, text: &[u8]) -> Result<Report, ReadError> {
     /// The part that every version has.
     #[derive(Deserialize)]
     struct Versioned {
         schema_version: u64,
     }
-    let text = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let json = |source| ReadError::Json { path: path.to_owned(), source };
-    let Versioned { schema_version: found } = serde_json::from_slice(&text).map_err(json)?;
+    let Versioned { schema_version: found } = serde_json::from_slice(text).map_err(json)?;
     if found != u64::from(SCHEMA_VERSION) {
         return Err(ReadError::Version { path: path.to_owned(), found });
     }
-    let report: Report = serde_json::from_slice(&text).map_err(json)?;
+    let report: Report = serde_json::from_slice(text).map_err(json)?;
     report.check().map_err(|source| ReadError::Inconsistent { path: path.to_owned(), source })?;
     Ok(report)
 }

@@ -2,21 +2,27 @@
 //!
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
+mod advice;
 pub mod asff;
 mod build;
 mod changes;
 mod check;
 pub mod csv;
 mod document;
+mod explain;
 mod figures;
 mod files;
 mod format;
+mod gaps;
 pub mod html;
+mod index;
 pub mod json;
+mod json_text;
 pub mod jsonl;
 pub mod junit;
 pub mod markdown;
 pub mod ocsf;
+mod part;
 mod remediation;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -28,6 +34,7 @@ pub use build::Ran;
 pub use changes::{Changes, Past};
 pub use check::Inconsistent;
 pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
+pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
 pub(crate) use text::printable;

@@ -36,7 +36,7 @@ pub(crate) const HOSTILE: [&str; 8] = [
 pub(crate) fn report() -> Report {
     let findings = findings();
     let controls = controls(&findings);
-    let frameworks = vec![cis(&controls), acme(&controls)];
+    let frameworks = vec![cis(&controls, &findings), acme(&controls, &findings)];
     Report {
         schema_version: SCHEMA_VERSION,
         run: run(),
@@ -59,7 +59,7 @@ pub(crate) fn clean() -> Report {
     report.accounts.retain(|account| account.id == PROD);
     report.controls = controls(&report.findings);
     report.controls.retain(|control| control.id == "iam-password-min-length");
-    report.frameworks = vec![cis(&report.controls)];
+    report.frameworks = vec![cis(&report.controls, &report.findings)];
     for requirement in &mut report.frameworks[0].requirements {
         requirement.accounts.retain(|account, _| account == PROD);
     }
@@ -70,6 +70,18 @@ pub(crate) fn clean() -> Report {
     report.coverage.retain(|row| row.account == PROD && row.state == CoverageState::Ok);
     report.run.complete = true;
     report.run.absent_regions.clear();
+    report
+}
+
+/// The report of a run that found no account and judged nothing.
+pub(crate) fn empty() -> Report {
+    let mut report = clean();
+    report.findings.clear();
+    report.accounts.clear();
+    report.controls.clear();
+    report.frameworks.clear();
+    report.coverage.clear();
+    report.totals = Counts::zero();
     report
 }
 
@@ -529,7 +541,7 @@ const REQUIREMENTS: [(&str, &str, &[&str], &[&str]); 9] = [
     ("3.1", "A trail records all regions", &["cloudtrail-multi-region"], &["cloudtrail-organization"]),
 ];
 
-fn cis(controls: &[ControlRow]) -> FrameworkRow {
+fn cis(controls: &[ControlRow], findings: &[Finding]) -> FrameworkRow {
     FrameworkRow {
         id: "cis-aws-3.0".to_owned(),
         title: "CIS AWS Foundations Benchmark 3.0".to_owned(),
@@ -542,7 +554,10 @@ fn cis(controls: &[ControlRow]) -> FrameworkRow {
                     .filter(|control| deciding.contains(&control.id.as_str()))
                     .fold(Counts::zero(), |sum, control| sum.plus(control.totals));
                 let status = status(totals, deciding, planned);
-                let in_account = |account: &str| (account.to_owned(), status);
+                let in_account = |account: &str| {
+                    let here = |f: &Finding| f.account == account && deciding.contains(&f.control.as_str());
+                    (account.to_owned(), self::status(count(findings, here), deciding, planned))
+                };
                 RequirementRow {
                     id: id.to_owned(),
                     title: title.to_owned(),
@@ -566,8 +581,8 @@ fn cis(controls: &[ControlRow]) -> FrameworkRow {
 }
 
 /// A framework without levels, with a control that did not run.
-fn acme(controls: &[ControlRow]) -> FrameworkRow {
-    let mut framework = cis(controls);
+fn acme(controls: &[ControlRow], findings: &[Finding]) -> FrameworkRow {
+    let mut framework = cis(controls, findings);
     framework.id = "acme baseline/2".to_owned();
     framework.title = format!("Acme baseline {}", HOSTILE[0]);
     framework.version = "2".to_owned();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::{self, Made, Scope};
 use crate::collect::Wanted;
+use crate::notify::Receiver;
 
 /// The version of the policy language; AWS has had one since 2012.
 const VERSION: &str = "2012-10-17";
@@ -19,6 +20,17 @@ pub struct Policies {
     pub scanner: Value,
     /// For the role in every other account; null where no other is scanned.
     pub member: Option<Value>,
+}
+
+impl Policies {
+    /// Adds what sending the findings of each account from within it needs.
+    pub fn allow_sending(&mut self, to: Receiver, partition: &str) {
+        for policy in [Some(&mut self.scanner), self.member.as_mut()].into_iter().flatten() {
+            if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
+                statements.extend(to.statements(partition));
+            }
+        }
+    }
 }
 
 /// The least that a scan of `scope` needs for what is `wanted`. `own` is the scanner's account where it is

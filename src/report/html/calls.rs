@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::pages::Role;
 use crate::report::{Report, RunInfo, text};
 
 #[derive(Serialize)]
 pub(super) struct End<'a> {
     run: &'a RunInfo,
+    /// Whether the page is about one account, while the requests are those of the run.
+    is_part: bool,
     operations: Vec<Operation>,
     ended: String,
 }
@@ -44,7 +47,7 @@ impl Operation {
 }
 
 impl<'a> End<'a> {
-    pub(super) fn of(report: &'a Report) -> Self {
+    pub(super) fn of(report: &'a Report, role: Role<'_>) -> Self {
         let mut operations: BTreeMap<String, Operation> = BTreeMap::new();
         for cost in &report.run.calls {
             let name = cost.operation.clone();
@@ -64,6 +67,7 @@ impl<'a> End<'a> {
         }
         Self {
             run: &report.run,
+            is_part: matches!(role, Role::Account),
             operations: operations.into_values().collect(),
             ended: text::time(&report.run.finished_at),
         }

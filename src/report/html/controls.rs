@@ -1,36 +1,68 @@
-//! One control with its findings.
-
-use std::collections::HashMap;
+//! The controls: a list, and a section for each with why it matters and what to do.
 
 use serde::Serialize;
 
-use super::{Link, Piece, pieces};
-use crate::controls::{Evidence, VerdictKind};
+use super::pages::Role;
+use super::start::reach;
+use super::{Link, Piece, anchor, pieces};
+use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::inventory::GLOBAL;
 use crate::report::figures::Figures;
 use crate::report::{ControlRow, Counts, Report};
 
+/// More failing resources than this are only among the findings.
+const FAILING: usize = 3;
+
+/// All controls, the worst first.
+#[derive(Serialize)]
+pub(super) struct List<'a> {
+    controls: Vec<Line<'a>>,
+    totals: Counts,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    link: Link,
+    title: &'a str,
+    severity: &'static str,
+    totals: Counts,
+}
+
+/// One control.
 #[derive(Serialize)]
 pub(super) struct Control<'a> {
-    link: Link,
+    anchor: String,
+    id: &'a str,
     title: &'a str,
     severity: &'static str,
     service: &'a str,
     resource_type: &'a str,
-    rationale: &'a str,
+    rationale: Vec<Piece>,
     evidence_only: bool,
-    remediation: &'a str,
+    is_about_public_access: bool,
+    remediation: Vec<Piece>,
     cli: &'a str,
     terraform: &'a str,
     references: Vec<Reference<'a>>,
     tags: String,
     requirements: Vec<Link>,
+    counted: Vec<Counted>,
     totals: Counts,
-    failing: Vec<Row<'a>>,
-    unknown: Vec<Row<'a>>,
-    passing: Vec<Row<'a>>,
-    not_applicable: Vec<Row<'a>>,
+    reach: String,
+    failing: Vec<Failing<'a>>,
+    /// Failing resources that are not among these.
+    more: u64,
+    all_failing: String,
+}
+
+/// How many findings have a verdict, and where they are.
+#[derive(Serialize)]
+struct Counted {
+    class: &'static str,
+    words: &'static str,
+    count: u64,
+    href: String,
 }
 
 /// A page to read; only a web address becomes a link.
@@ -40,47 +72,55 @@ struct Reference<'a> {
     is_link: bool,
 }
 
-/// A finding.
+/// A resource that fails.
 #[derive(Serialize)]
-struct Row<'a> {
-    anchor: String,
+struct Failing<'a> {
+    href: String,
     resource: String,
-    arn: &'a str,
-    account: Link,
-    account_name: &'a str,
+    account: &'a str,
     region: &'a str,
-    reason: &'a str,
-    tags: Vec<String>,
-    evidence: Vec<Read>,
-    /// What was not observed; empty unless the verdict is unknown.
-    unseen: String,
-    remedy: Vec<Piece>,
 }
 
-/// A value that the control read.
-#[derive(Serialize)]
-struct Read {
-    path: String,
-    value: String,
-    cut: bool,
+impl<'a> List<'a> {
+    pub(super) fn of(report: &Report, controls: &[&'a ControlRow]) -> Self {
+        Self {
+            controls: controls
+                .iter()
+                .map(|control| Line {
+                    link: Link::to_control(&control.id),
+                    title: &control.title,
+                    severity: control.severity.as_str(),
+                    totals: control.totals,
+                })
+                .collect(),
+            totals: report.totals,
+        }
+    }
 }
 
 impl<'a> Control<'a> {
-    pub(super) fn of(control: &'a ControlRow, report: &'a Report, figures: &Figures<'a>) -> Self {
-        let names: HashMap<&str, &str> =
-            report.accounts.iter().map(|account| (account.id.as_str(), account.name.as_str())).collect();
-        let rows = |verdict| {
-            figures.findings(&control.id, verdict).map(|finding| Row::of(finding, &names)).collect()
-        };
+    pub(super) fn of(
+        control: &'a ControlRow,
+        report: &'a Report,
+        figures: &Figures<'a>,
+        role: Role<'_>,
+    ) -> Self {
+        let failing: Vec<Failing<'a>> = figures
+            .findings(&control.id, VerdictKind::Fail)
+            .take(FAILING)
+            .map(|finding| Failing::of(finding, role))
+            .collect();
         Self {
-            link: Link::to_control(&control.id),
+            anchor: anchor("control", &control.id),
+            id: &control.id,
             title: &control.title,
             severity: control.severity.as_str(),
             service: &control.service,
             resource_type: &control.resource_type,
-            rationale: &control.rationale,
+            rationale: pieces(&control.rationale),
             evidence_only: control.evidence_only,
-            remediation: &control.remediation,
+            is_about_public_access: control.is_about_public_access(),
+            remediation: pieces(&control.remediation),
             cli: &control.remediation_cli,
             terraform: &control.remediation_terraform,
             references: control.references.iter().map(|address| Reference::of(address)).collect(),
@@ -91,13 +131,33 @@ impl<'a> Control<'a> {
                 .filter(|(id, _)| report.frameworks.iter().any(|framework| framework.id == **id))
                 .flat_map(|(framework, ids)| ids.iter().map(|id| Link::to_requirement(framework, id)))
                 .collect(),
+            counted: counted(control, role),
             totals: control.totals,
-            failing: rows(VerdictKind::Fail),
-            unknown: rows(VerdictKind::Unknown),
-            passing: rows(VerdictKind::Pass),
-            not_applicable: rows(VerdictKind::NotApplicable),
+            reach: reach(control, figures),
+            more: control.totals.fail.saturating_sub(failing.len() as u64),
+            all_failing: role.filtered(&[("control", &control.id), ("verdict", "fail")]),
+            failing,
         }
     }
+}
+
+fn counted(control: &ControlRow, role: Role<'_>) -> Vec<Counted> {
+    let Counts { pass, fail, unknown, not_applicable } = control.totals;
+    [
+        ("fail", "fail", fail),
+        ("unknown", "unknown", unknown),
+        ("pass", "pass", pass),
+        ("not_applicable", "not applicable", not_applicable),
+    ]
+    .into_iter()
+    .filter(|(_, _, count)| *count > 0)
+    .map(|(class, words, count)| Counted {
+        class,
+        words,
+        count,
+        href: role.filtered(&[("control", &control.id), ("verdict", class)]),
+    })
+    .collect()
 }
 
 impl<'a> Reference<'a> {
@@ -106,21 +166,13 @@ impl<'a> Reference<'a> {
     }
 }
 
-impl<'a> Row<'a> {
-    fn of(finding: &'a Finding, names: &HashMap<&str, &'a str>) -> Self {
-        let unseen = finding.unseen.as_ref();
+impl<'a> Failing<'a> {
+    fn of(finding: &'a Finding, role: Role<'_>) -> Self {
         Self {
-            anchor: super::anchor("finding", &finding.id),
+            href: role.finding(finding),
             resource: resource(finding),
-            arn: &finding.resource_arn,
-            account: Link::to_account(&finding.account),
-            account_name: names.get(finding.account.as_str()).copied().unwrap_or_default(),
+            account: &finding.account,
             region: &finding.region,
-            reason: &finding.reason,
-            tags: finding.tags.iter().map(|(key, value)| format!("{key}={value}")).collect(),
-            evidence: finding.evidence.iter().map(Read::of).collect(),
-            unseen: unseen.map_or(String::new(), ToString::to_string),
-            remedy: unseen.map_or(Vec::new(), |unseen| pieces(&unseen.remedy())),
         }
     }
 }
@@ -137,11 +189,5 @@ fn resource(finding: &Finding) -> String {
         "Whole account".to_owned()
     } else {
         format!("Region {}", finding.region)
-    }
-}
-
-impl Read {
-    fn of(evidence: &Evidence) -> Self {
-        Self { path: evidence.path.clone(), value: evidence.value.to_string(), cut: evidence.cut }
     }
 }

@@ -1,21 +1,47 @@
 //! The frameworks with every requirement and how it came out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::charts::{self, Segment};
+use super::pages::Role;
 use super::{Link, requirement_anchor};
 use crate::controls::RequirementStatus;
 use crate::report::figures::statuses;
-use crate::report::{Counts, FrameworkRow, Report, RequirementRow};
+use crate::report::{Counts, FrameworkRow, Report, RequirementRow, text};
+
+/// All frameworks of the run.
+#[derive(Serialize)]
+pub(super) struct Frameworks<'a> {
+    frameworks: Vec<Framework<'a>>,
+    /// The run that a framework's pages are evidence of, once they are printed by themselves.
+    run: &'a str,
+    observed: String,
+    accounts: String,
+}
 
 #[derive(Serialize)]
-pub(super) struct Framework<'a> {
+struct Framework<'a> {
     anchor: String,
+    id: &'a str,
     title: &'a str,
     version: &'a str,
+    score: Score,
+    bar: Vec<Segment>,
+    bar_words: String,
     statuses: Vec<Counted>,
     sections: Vec<Section<'a>>,
+}
+
+/// How many of the decided requirements pass. What was not observed is not decided, and counts neither way.
+#[derive(Debug, PartialEq, Serialize)]
+struct Score {
+    /// `83 %`, rounded down so that only all is 100 %; empty where nothing is decided.
+    percent: String,
+    passed: u64,
+    decided: u64,
+    open: u64,
 }
 
 /// A status and how many requirements have it.
@@ -44,38 +70,54 @@ struct Requirement<'a> {
     status: &'static str,
     totals: Counts,
     judged: bool,
+    href: String,
     controls: Vec<Link>,
     not_run: String,
     planned: String,
-    accounts: Vec<InAccounts>,
+    /// Whether the script can say how it came out in each account.
+    by_account: bool,
 }
 
-/// The accounts in which a requirement came out one way.
-#[derive(Serialize)]
-struct InAccounts {
-    class: &'static str,
-    words: &'static str,
-    accounts: Vec<Link>,
+impl<'a> Frameworks<'a> {
+    pub(super) fn of(report: &'a Report, role: Role<'_>) -> Self {
+        let ran: HashSet<&str> = report.controls.iter().map(|control| control.id.as_str()).collect();
+        let judged = report.accounts.iter().filter(|account| account.is_judged()).count();
+        Self {
+            frameworks: report.frameworks.iter().map(|row| Framework::of(row, &ran, role)).collect(),
+            run: &report.run.id,
+            observed: text::time(&report.run.observed_at),
+            accounts: match report.accounts.as_slice() {
+                [only] => format!("account {}", only.id),
+                _ => text::count(judged as u64, "account", "accounts"),
+            },
+        }
+    }
 }
 
 impl<'a> Framework<'a> {
-    pub(super) fn of(framework: &'a FrameworkRow, report: &'a Report) -> Self {
-        let ran: HashSet<&str> = report.controls.iter().map(|control| control.id.as_str()).collect();
+    fn of(framework: &'a FrameworkRow, ran: &HashSet<&str>, role: Role<'_>) -> Self {
         let mut sections: Vec<Section<'a>> = Vec::new();
         for row in &framework.requirements {
-            let requirement = Requirement::of(framework, row, &ran);
+            let requirement = Requirement::of(framework, row, ran, role);
             match sections.last_mut() {
                 Some(section) if section.title == row.section => section.requirements.push(requirement),
                 _ => sections.push(Section { title: &row.section, requirements: vec![requirement] }),
             }
         }
+        let statuses: Vec<(RequirementStatus, u64)> =
+            statuses(framework).into_iter().filter(|(_, count)| *count > 0).collect();
+        let words: Vec<String> =
+            statuses.iter().map(|(status, count)| format!("{count} {}", status.words())).collect();
         Self {
             anchor: super::anchor("framework", &framework.id),
+            id: &framework.id,
             title: &framework.title,
             version: &framework.version,
-            statuses: statuses(framework)
+            score: Score::of(framework),
+            bar: charts::of_statuses(&statuses),
+            bar_words: words.join(", "),
+            statuses: statuses
                 .into_iter()
-                .filter(|(_, count)| *count > 0)
                 .map(|(status, count)| Counted { class: class(status), words: status.words(), count })
                 .collect(),
             sections,
@@ -83,8 +125,22 @@ impl<'a> Framework<'a> {
     }
 }
 
+impl Score {
+    fn of(framework: &FrameworkRow) -> Self {
+        let with = |status| framework.requirements.iter().filter(|r| r.status == status).count() as u64;
+        let passed = with(RequirementStatus::Pass);
+        let decided = passed + with(RequirementStatus::Fail);
+        Self {
+            percent: (passed * 100).checked_div(decided).map_or(String::new(), |n| format!("{n} %")),
+            passed,
+            decided,
+            open: framework.requirements.len() as u64 - decided,
+        }
+    }
+}
+
 impl<'a> Requirement<'a> {
-    fn of(framework: &FrameworkRow, row: &'a RequirementRow, ran: &HashSet<&str>) -> Self {
+    fn of(framework: &FrameworkRow, row: &'a RequirementRow, ran: &HashSet<&str>, role: Role<'_>) -> Self {
         let (run, not_run): (Vec<&String>, Vec<&String>) =
             row.controls.iter().partition(|id| ran.contains(id.as_str()));
         Self {
@@ -97,36 +153,21 @@ impl<'a> Requirement<'a> {
             status: row.status.words(),
             totals: row.totals,
             judged: row.totals.total() > 0,
+            href: role.filtered(&[("requirement", &format!("{}/{}", framework.id, row.id))]),
+            // Without a control it is the same everywhere.
+            by_account: role.has_findings() && !run.is_empty() && row.accounts.len() > 1,
             controls: run.into_iter().map(|id| Link::to_control(id)).collect(),
             not_run: join(&not_run),
             planned: row.planned.join(", "),
-            // Without a control it is the same everywhere.
-            accounts: if row.controls.is_empty() { Vec::new() } else { in_accounts(&row.accounts) },
         }
     }
-}
-
-fn in_accounts(accounts: &BTreeMap<String, RequirementStatus>) -> Vec<InAccounts> {
-    RequirementStatus::ALL
-        .into_iter()
-        .map(|status| InAccounts {
-            class: class(status),
-            words: status.words(),
-            accounts: accounts
-                .iter()
-                .filter(|(_, of)| **of == status)
-                .map(|(id, _)| Link::to_account(id))
-                .collect(),
-        })
-        .filter(|group| !group.accounts.is_empty())
-        .collect()
 }
 
 fn join(ids: &[&String]) -> String {
     ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-const fn class(status: RequirementStatus) -> &'static str {
+pub(super) const fn class(status: RequirementStatus) -> &'static str {
     match status {
         RequirementStatus::Fail => "fail",
         RequirementStatus::Unknown => "unknown",
@@ -134,5 +175,34 @@ const fn class(status: RequirementStatus) -> &'static str {
         RequirementStatus::Manual => "manual",
         RequirementStatus::NotCovered => "not_covered",
         RequirementStatus::NotApplicable => "not_applicable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn the_score_counts_only_what_was_decided() {
+        let mut framework = sample::report().frameworks.remove(0);
+        let statuses = [
+            RequirementStatus::Pass,
+            RequirementStatus::Pass,
+            RequirementStatus::Fail,
+            RequirementStatus::Unknown,
+            RequirementStatus::Manual,
+            RequirementStatus::NotCovered,
+            RequirementStatus::NotApplicable,
+        ];
+        framework.requirements.truncate(statuses.len());
+        for (requirement, status) in framework.requirements.iter_mut().zip(statuses) {
+            requirement.status = status;
+        }
+        let score = Score { percent: "66 %".to_owned(), passed: 2, decided: 3, open: 4 };
+        assert_eq!(Score::of(&framework), score);
+        framework.requirements.retain(|r| r.status == RequirementStatus::Unknown);
+        let none = Score { percent: String::new(), passed: 0, decided: 0, open: 1 };
+        assert_eq!(Score::of(&framework), none, "nothing observed is neither 0 % nor 100 %");
     }
 }

@@ -1,13 +1,20 @@
 //! `report.html`: the whole report as one page that needs nothing else.
 //!
-//! The page has no script, loads nothing, and its Content-Security-Policy allows only its own style. It is
-//! made of the templates in `templates/report/`, one for each part, so that no more than one control's
-//! findings are held twice in memory. Text from AWS reaches the page through `escape` only.
+//! What sums up is plain HTML, made of the templates in `templates/report/`, one for each part. The findings
+//! themselves are in a compressed block that the page's own script draws. The page loads nothing, and its
+//! Content-Security-Policy allows its own style and its own script and no other. Text from AWS reaches the
+//! HTML through `escape` only.
 
 mod accounts;
 mod calls;
+mod changes;
+mod charts;
 mod controls;
+mod data;
 mod frameworks;
+mod not_observed;
+mod pages;
+mod script;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -16,23 +23,36 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
 use super::figures::{Figures, worst_first};
 use super::{Report, WriteError, text};
+use crate::findings::Finding;
 
-const STYLE: &str = include_str!("../../../templates/report/page.css");
+pub(super) use pages::write_pages;
+use pages::{AccountPage, Role};
 
-const TEMPLATES: [(&str, &str); 7] = [
-    // Not `.html`, so that the style is not escaped: it holds no data.
-    ("page.css", STYLE),
+const STYLE: &str = concat!(
+    include_str!("../../../templates/report/page.css"),
+    include_str!("../../../templates/report/findings.css")
+);
+
+const TEMPLATES: [(&str, &str); 13] = [
     ("parts.html", include_str!("../../../templates/report/parts.html")),
+    ("head.html", include_str!("../../../templates/report/head.html")),
     ("start.html", include_str!("../../../templates/report/start.html")),
+    ("changes.html", include_str!("../../../templates/report/changes.html")),
+    ("answer.html", include_str!("../../../templates/report/answer.html")),
+    ("not_observed.html", include_str!("../../../templates/report/not_observed.html")),
+    ("frameworks.html", include_str!("../../../templates/report/frameworks.html")),
+    ("controls.html", include_str!("../../../templates/report/controls.html")),
     ("control.html", include_str!("../../../templates/report/control.html")),
     ("accounts.html", include_str!("../../../templates/report/accounts.html")),
-    ("account.html", include_str!("../../../templates/report/account.html")),
+    ("findings.html", include_str!("../../../templates/report/findings.html")),
+    ("pages.html", include_str!("../../../templates/report/pages.html")),
     ("end.html", include_str!("../../../templates/report/end.html")),
 ];
 
@@ -41,21 +61,56 @@ const TEMPLATES: [(&str, &str); 7] = [
 /// # Errors
 /// When the report does not add up, or `out` refuses.
 pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
+    write_page(report, Role::Whole, out)
+}
+
+/// Writes one page of a report.
+fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(), WriteError> {
     report.check()?;
     let mut page = Page { templates: templates()?, out: BufWriter::with_capacity(1 << 16, out) };
     let figures = Figures::of(report);
     let controls = worst_first(report);
-    page.part("start.html", &start::Start::of(report, &figures, &controls))?;
+    page.part("head.html", &start::Head::of(report, role))?;
+    page.raw(STYLE)?;
+    page.part("start.html", &start::Start::of(report, role))?;
+    if let Some(changes) = &report.changes {
+        page.part("changes.html", &changes::ChangesPart::of(changes, report, role))?;
+    }
+    page.part("answer.html", &start::Answer::of(report, &figures, &controls, role))?;
+    page.part("not_observed.html", &not_observed::NotObserved::of(report, role))?;
+    page.part("frameworks.html", &frameworks::Frameworks::of(report, role))?;
+    page.part("controls.html", &controls::List::of(report, &controls))?;
     for control in controls {
-        page.part("control.html", &controls::Control::of(control, report, &figures))?;
+        page.part("control.html", &controls::Control::of(control, report, &figures, role))?;
     }
-    let accounts = accounts::Accounts::of(report, &figures);
-    page.part("accounts.html", &accounts)?;
-    for account in accounts.sections() {
-        page.part("account.html", &account)?;
+    page.part("accounts.html", &accounts::Accounts::of(report, &figures, role))?;
+    match role {
+        Role::Index(account_pages) => {
+            page.part("pages.html", &pages::Contents::of(report, account_pages))?;
+        }
+        Role::Whole | Role::Account => page.part("findings.html", &Findings::of(report)?)?,
     }
-    page.part("end.html", &calls::End::of(report))?;
+    page.part("end.html", &calls::End::of(report, role))?;
+    if role.has_findings() {
+        page.raw("<script type=\"module\">")?;
+        page.raw(script::bundle())?;
+        page.raw("</script>\n")?;
+    }
+    page.raw("</body>\n</html>\n")?;
     Ok(page.out.flush()?)
+}
+
+/// What the template of the explorer is given.
+#[derive(Serialize)]
+struct Findings {
+    finding_count: u64,
+    data: String,
+}
+
+impl Findings {
+    fn of(report: &Report) -> Result<Self, WriteError> {
+        Ok(Self { finding_count: report.totals.total(), data: data::block(report)? })
+    }
 }
 
 /// The page as it is being written.
@@ -71,6 +126,11 @@ impl<W: Write> Page<W> {
             ErrorKind::Io(kind) => WriteError::Io(io::Error::from(*kind)),
             _ => WriteError::Template(error),
         })
+    }
+
+    /// Writes text of our own as it is: the style and the script, whose braces are nothing to a template.
+    fn raw(&mut self, ours: &'static str) -> Result<(), WriteError> {
+        Ok(self.out.write_all(ours.as_bytes())?)
     }
 }
 
@@ -131,12 +191,20 @@ fn pieces(sentence: &str) -> Vec<Piece> {
         .collect()
 }
 
-/// The policy that forbids the page everything but its own style.
-///
-/// Base64 is the AWS SDK's, so that no other crate is needed for the one hash.
-fn content_security_policy() -> String {
-    let hash = aws_smithy_types::base64::encode(Sha256::digest(STYLE));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+/// The policy that forbids the page everything but its own style and, where it has one, its own script.
+fn content_security_policy(role: Role<'_>) -> String {
+    let mut policy = format!("default-src 'none'; style-src 'sha256-{}'", hash(STYLE));
+    if role.has_findings() {
+        // Writing to a string cannot fail.
+        let _ = write!(policy, "; script-src 'sha256-{}'", hash(script::bundle()));
+    }
+    policy.push_str("; base-uri 'none'; form-action 'none'");
+    policy
+}
+
+/// Base64 is the AWS SDK's, so that no other crate is needed for two hashes.
+fn hash(text: &str) -> String {
+    aws_smithy_types::base64::encode(Sha256::digest(text))
 }
 
 /// The name of a place in the page. Ids differ exactly when their anchors do.
@@ -153,32 +221,60 @@ fn anchor(kind: &str, id: &str) -> String {
     anchor
 }
 
-/// A link within the page; words only, where the anchor is empty.
-#[derive(Debug, Clone, Serialize)]
+/// A link; words only, where it has no address.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 struct Link {
-    anchor: String,
+    href: String,
     words: String,
 }
 
 impl Link {
     fn to_control(id: &str) -> Self {
-        Self { anchor: anchor("control", id), words: id.to_owned() }
+        Self { href: format!("#{}", anchor("control", id)), words: id.to_owned() }
     }
 
     fn to_account(id: &str) -> Self {
-        Self { anchor: anchor("account", id), words: id.to_owned() }
+        Self { href: format!("#{}", anchor("account", id)), words: id.to_owned() }
     }
 
     /// Something that has no place in the page.
     fn nowhere(words: &str) -> Self {
-        Self { anchor: String::new(), words: words.to_owned() }
+        Self { href: String::new(), words: words.to_owned() }
     }
 
     fn to_requirement(framework: &str, id: &str) -> Self {
-        Self { anchor: requirement_anchor(framework, id), words: format!("{framework} {id}") }
+        Self { href: format!("#{}", requirement_anchor(framework, id)), words: format!("{framework} {id}") }
     }
 }
 
 fn requirement_anchor(framework: &str, id: &str) -> String {
     anchor("req", &format!("{framework}-{id}"))
+}
+
+/// What stands for itself in a query; a comma separates values.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b',');
+
+impl Role<'_> {
+    /// The address of the findings with these values of these keys, as far as one page shows them.
+    fn filtered(self, keys: &[(&str, &str)]) -> String {
+        let on = match self {
+            Role::Whole | Role::Account => String::new(),
+            Role::Index(_) => match keys.iter().find(|(key, _)| *key == "account") {
+                Some((_, account)) => AccountPage::address(account),
+                None => return "#findings".to_owned(),
+            },
+        };
+        let query: Vec<String> =
+            keys.iter().map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, PLAIN))).collect();
+        format!("{on}#findings?{}", query.join("&"))
+    }
+
+    /// The address of one finding.
+    fn finding(self, finding: &Finding) -> String {
+        let on = match self {
+            Role::Whole | Role::Account => String::new(),
+            Role::Index(_) => AccountPage::address(&finding.account),
+        };
+        format!("{on}#{}", anchor("finding", &finding.id))
+    }
 }

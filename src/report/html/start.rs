@@ -1,98 +1,70 @@
-//! The start of the page: what was scanned, the answer, what was not observed, the frameworks and the list
-//! of controls.
+//! The start of the page: what was scanned, and the answer.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::frameworks::Framework;
-use super::{Link, Piece, content_security_policy, pieces};
-use crate::inventory::{Account, AccountState, Cause};
+use super::charts::Chart;
+use super::pages::Role;
+use super::{Link, content_security_policy};
+use crate::controls::VerdictKind;
+use crate::inventory::{Account, AccountState};
 use crate::report::figures::Figures;
-use crate::report::{ControlRow, Counts, Gap, Report, RunInfo, text};
+use crate::report::{ControlRow, Counts, Report, RunInfo, text};
 
 /// More failing controls than this are only in the list of controls.
 const WORST: usize = 8;
 
-/// Width of a drawn bar, in its own units.
-const BAR: u64 = 1000;
+/// What comes before the style.
+#[derive(Serialize)]
+pub(super) struct Head<'a> {
+    policy: String,
+    version: &'a str,
+    totals: Counts,
+    account: &'a str,
+}
 
+impl<'a> Head<'a> {
+    pub(super) fn of(report: &'a Report, role: Role<'_>) -> Self {
+        Self {
+            policy: content_security_policy(role),
+            version: &report.run.version,
+            totals: report.totals,
+            account: only_account(report, role).map_or("", |account| &account.id),
+        }
+    }
+}
+
+/// The account that the page is about, where it is one of several pages.
+fn only_account<'a>(report: &'a Report, role: Role<'_>) -> Option<&'a Account> {
+    match role {
+        Role::Account => report.accounts.first(),
+        Role::Whole | Role::Index(_) => None,
+    }
+}
+
+/// What was scanned and when, and the way to the parts of the page.
 #[derive(Serialize)]
 pub(super) struct Start<'a> {
-    policy: String,
     run: &'a RunInfo,
+    account: &'a str,
+    account_name: &'a str,
     scanned: String,
     started: String,
     /// Given when a saved inventory was judged.
     observed: String,
     took: String,
-    totals: Counts,
-    total: u64,
-    bar: Vec<Segment>,
-    bar_width: u64,
-    severities: Vec<SeverityLine>,
-    worst: Vec<ControlLine<'a>>,
-    gaps: Vec<GapView<'a>>,
-    absent: Vec<Absent>,
-    frameworks: Vec<Framework<'a>>,
-    controls: Vec<ControlLine<'a>>,
-}
-
-/// A part of the bar of all findings.
-#[derive(Serialize)]
-struct Segment {
-    class: &'static str,
-    x: u64,
-    width: u64,
-}
-
-#[derive(Serialize)]
-struct SeverityLine {
-    severity: &'static str,
-    fail: u64,
-    width: u64,
-}
-
-/// A control in a list.
-#[derive(Serialize)]
-struct ControlLine<'a> {
-    link: Link,
-    title: &'a str,
-    severity: &'static str,
-    totals: Counts,
-}
-
-/// Regions that were asked for and that an account does not have.
-#[derive(Serialize)]
-struct Absent {
-    account: Link,
-    regions: String,
-}
-
-#[derive(Serialize)]
-struct GapView<'a> {
-    operation: &'a str,
-    /// What it is where no call is to blame.
-    cause: String,
-    /// The IAM action that is missing, where AWS names one.
-    action: &'a str,
-    account: Link,
-    account_name: &'a str,
-    region: &'a str,
-    error: String,
-    message: &'a str,
-    findings: u64,
-    controls: Vec<Link>,
-    remedy: Vec<Piece>,
-    statement: String,
+    has_changes: bool,
 }
 
 impl<'a> Start<'a> {
-    pub(super) fn of(report: &'a Report, figures: &Figures<'_>, controls: &[&'a ControlRow]) -> Self {
+    pub(super) fn of(report: &'a Report, role: Role<'_>) -> Self {
         let run = &report.run;
-        let bar = bar(report.totals);
-        let most = figures.failing.iter().map(|(_, fail)| *fail).max().unwrap_or(0);
+        let account = only_account(report, role);
         Self {
-            policy: content_security_policy(),
             run,
+            account: account.map_or("", |account| &account.id),
+            account_name: account.map_or("", |account| &account.name),
             scanned: scanned(&report.accounts),
             started: text::time(&run.started_at),
             observed: if run.observed_at < run.started_at {
@@ -101,84 +73,126 @@ impl<'a> Start<'a> {
                 String::new()
             },
             took: text::duration(run.duration_ms),
-            totals: report.totals,
-            total: report.totals.total(),
-            bar_width: bar.iter().map(|segment| segment.width).sum(),
-            bar,
-            severities: figures
-                .failing
-                .iter()
-                .map(|(severity, fail)| SeverityLine {
-                    severity: severity.as_str(),
-                    fail: *fail,
-                    width: share(*fail, most),
-                })
-                .collect(),
-            worst: controls
-                .iter()
-                .filter(|control| control.totals.fail > 0)
-                .take(WORST)
-                .map(|control| ControlLine::of(control))
-                .collect(),
-            gaps: report.gaps.iter().map(|gap| GapView::of(gap, &report.accounts)).collect(),
-            absent: run
-                .absent_regions
-                .iter()
-                .map(|(account, regions)| Absent {
-                    account: Link::to_account(account),
-                    regions: regions.join(", "),
-                })
-                .collect(),
-            frameworks: report.frameworks.iter().map(|f| Framework::of(f, report)).collect(),
-            controls: controls.iter().map(|control| ControlLine::of(control)).collect(),
+            has_changes: report.changes.is_some(),
         }
     }
 }
 
-impl<'a> ControlLine<'a> {
-    fn of(control: &'a ControlRow) -> Self {
+/// How bad it is, and what matters most.
+#[derive(Serialize)]
+pub(super) struct Answer<'a> {
+    lead: String,
+    totals: Counts,
+    tiles: [Tile; 4],
+    total: u64,
+    is_complete: bool,
+    worst: Vec<Worst<'a>>,
+    /// Failing controls that are not among the worst.
+    others: u64,
+    charts: Vec<Chart>,
+}
+
+#[derive(Serialize)]
+struct Tile {
+    class: &'static str,
+    words: &'static str,
+    count: u64,
+    href: String,
+}
+
+/// A failing control.
+#[derive(Serialize)]
+struct Worst<'a> {
+    link: Link,
+    title: &'a str,
+    severity: &'static str,
+    is_about_public_access: bool,
+    reach: String,
+    href: String,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn of(
+        report: &Report,
+        figures: &Figures<'_>,
+        controls: &[&'a ControlRow],
+        role: Role<'_>,
+    ) -> Self {
+        let totals = report.totals;
+        let tile =
+            |class, words, count| Tile { class, words, count, href: role.filtered(&[("verdict", class)]) };
+        let failing = controls.iter().filter(|control| control.totals.fail > 0);
+        let charts = [
+            Some(Chart::by_severity(report, role)),
+            Some(Chart::by_service(report, role)),
+            Some(Chart::by_account(report, figures, role)).filter(Chart::has_several),
+        ];
+        Self {
+            lead: lead(report, figures),
+            totals,
+            tiles: [
+                tile("fail", "fail", totals.fail),
+                tile("unknown", "not observed", totals.unknown),
+                tile("pass", "pass", totals.pass),
+                tile("not_applicable", "not applicable", totals.not_applicable),
+            ],
+            total: totals.total(),
+            is_complete: report.run.complete,
+            others: failing.clone().count().saturating_sub(WORST) as u64,
+            worst: failing.take(WORST).map(|control| Worst::of(control, figures, role)).collect(),
+            charts: charts.into_iter().flatten().collect(),
+        }
+    }
+}
+
+impl<'a> Worst<'a> {
+    fn of(control: &'a ControlRow, figures: &Figures<'_>, role: Role<'_>) -> Self {
         Self {
             link: Link::to_control(&control.id),
             title: &control.title,
             severity: control.severity.as_str(),
-            totals: control.totals,
+            is_about_public_access: control.is_about_public_access(),
+            reach: reach(control, figures),
+            href: role.filtered(&[("control", &control.id), ("verdict", "fail")]),
         }
     }
 }
 
-impl<'a> GapView<'a> {
-    fn of(gap: &'a Gap, accounts: &'a [Account]) -> Self {
-        let unseen = &gap.unseen;
-        let action = match &unseen.cause {
-            Cause::Denied { action: Some(action), .. } => action,
-            _ => "",
+/// `12 resources in 3 accounts`.
+pub(super) fn reach(control: &ControlRow, figures: &Figures<'_>) -> String {
+    let accounts: BTreeSet<&str> =
+        figures.findings(&control.id, VerdictKind::Fail).map(|finding| finding.account.as_str()).collect();
+    format!(
+        "{} in {}",
+        text::count(control.totals.fail, "resource", "resources"),
+        text::count(accounts.len() as u64, "account", "accounts")
+    )
+}
+
+/// How bad it is, in a sentence that never says more than was observed.
+fn lead(report: &Report, figures: &Figures<'_>) -> String {
+    let Counts { fail, unknown, .. } = report.totals;
+    if fail == 0 {
+        return match unknown {
+            0 => "Nothing fails.".to_owned(),
+            1 => "Nothing that was observed fails, and 1 check could not be decided.".to_owned(),
+            _ => format!(
+                "Nothing that was observed fails, and {} checks could not be decided.",
+                text::thousands(unknown)
+            ),
         };
-        let account = accounts.iter().find(|account| account.id == unseen.account);
-        Self {
-            operation: &unseen.operation,
-            cause: with_capital(&unseen.cause.to_string()),
-            action,
-            account: account.map_or(Link::nowhere(&unseen.account), |account| Link::to_account(&account.id)),
-            account_name: account.map_or("", |account| &account.name),
-            region: &unseen.region,
-            error: match unseen.code.as_str() {
-                // The heading says it already.
-                "" if unseen.operation.is_empty() => String::new(),
-                "" => unseen.cause.to_string(),
-                code => format!("{} ({code})", unseen.cause),
-            },
-            message: &unseen.message,
-            findings: gap.findings,
-            controls: gap.controls.iter().map(|id| Link::to_control(id)).collect(),
-            remedy: pieces(&gap.remedy),
-            statement: gap.statement.as_ref().map_or(String::new(), |s| format!("{s:#}")),
-        }
     }
-}
-
-fn with_capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    let severities: Vec<String> = figures
+        .failing
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(severity, n)| format!("{} {severity}", text::thousands(*n)))
+        .collect();
+    let judged = report.accounts.iter().filter(|account| account.is_judged());
+    let failing = judged.clone().filter(|account| figures.account(&account.id).counts.fail > 0).count();
+    let checks = text::count(fail, "check fails", "checks fail");
+    let accounts = text::count(judged.count() as u64, "account", "accounts");
+    format!("{checks} in {failing} of {accounts}: {}.", severities.join(", "))
 }
 
 /// `3 accounts, 1 not entered, 1 skipped; 4 regions`.
@@ -199,23 +213,4 @@ fn scanned(accounts: &[Account]) -> String {
     regions.sort_unstable();
     regions.dedup();
     format!("{words}; {}", text::count(regions.len() as u64, "region", "regions"))
-}
-
-/// The bar of all findings; what is there at all is wide enough to be seen.
-fn bar(totals: Counts) -> Vec<Segment> {
-    let Counts { pass, fail, unknown, not_applicable } = totals;
-    let mut x = 0;
-    [("fail", fail), ("unknown", unknown), ("pass", pass), ("not_applicable", not_applicable)]
-        .into_iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(class, n)| {
-            let segment = Segment { class, x, width: share(n, totals.total()) };
-            x += segment.width;
-            segment
-        })
-        .collect()
-}
-
-fn share(n: u64, of: u64) -> u64 {
-    if n == 0 || of == 0 { 0 } else { (n * BAR / of).max(6) }
 }

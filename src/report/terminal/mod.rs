@@ -1,21 +1,24 @@
 //! What a scan prints when it is done: the answer for a tired person, in as many lines as it needs.
 
-mod gaps;
+mod changes;
+mod explain;
 mod names;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod timings;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::figures::{Figures, statuses, worst_first};
-use super::{ControlRow, Report, text};
+use super::gaps::Group;
+use super::{ControlRow, Report, printable, text};
 use crate::controls::RequirementStatus;
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::inventory::{Account, AccountState};
-use gaps::Group;
+pub use explain::{candidates, explanation};
 use names::{Named, Names, listed};
 use screen::{Paint, Screen, columns, padded};
 
@@ -48,6 +51,10 @@ const RESOURCES: usize = 50;
 const ACCOUNTS: usize = 20;
 const GAPS: usize = 10;
 const PLACES: usize = 8;
+const NEW: usize = 20;
+
+/// A terminal with fewer columns has no room for the names of accounts beside their numbers.
+const NARROW: usize = 60;
 
 /// The summary of a run. `written` are the files that its reports are in.
 #[must_use]
@@ -58,11 +65,16 @@ pub fn summary(report: &Report, options: TerminalOptions, written: &[&Path]) -> 
     let mut summary = Summary { report, figures, names, options, screen };
     summary.headline();
     if options.verbosity > Verbosity::Quiet {
+        summary.new_failures();
         summary.failed();
         summary.accounts();
         summary.frameworks();
         summary.absent_regions();
         summary.not_observed();
+        summary.past_failures();
+    }
+    if options.verbosity == Verbosity::Verbose {
+        summary.timings();
     }
     summary.written(written);
     summary.screen.into_text()
@@ -101,28 +113,28 @@ impl<'a> Summary<'a> {
             (Paint::Green.if_any(totals.pass), format!("{} passed", text::thousands(totals.pass))),
             (Paint::Dim, format!("{} not applicable", text::thousands(totals.not_applicable))),
         ];
-        let spans = numbers.iter().enumerate().flat_map(|(index, (paint, words))| {
-            [(Paint::Plain, if index == 0 { "" } else { ", " }), (*paint, words.as_str())]
-        });
-        self.screen.line(spans);
-        let severities: Vec<String> = self
+        self.screen.list(&numbers);
+        self.changed();
+        let severities: Vec<(Paint, String)> = self
             .figures
             .failing
             .iter()
             .filter(|(_, fail)| *fail > 0)
-            .map(|(severity, fail)| format!("{} {severity}", text::thousands(*fail)))
+            .enumerate()
+            .map(|(index, (severity, fail))| {
+                let lead = if index == 0 { "failed: " } else { "" };
+                (Paint::Plain, format!("{lead}{} {severity}", text::thousands(*fail)))
+            })
             .collect();
         if !severities.is_empty() {
-            self.screen.line([(Paint::Plain, format!("failed: {}", severities.join(", ")).as_str())]);
+            self.screen.list(&severities);
         }
         let run = &self.report.run;
-        let cost = format!(
-            "{}, {}, {}",
-            accounts(&self.report.accounts),
-            text::duration(run.duration_ms),
-            text::count(run.requests, "API call", "API calls")
-        );
-        self.screen.line([(Paint::Dim, cost.as_str())]);
+        self.screen.list(&[
+            (Paint::Dim, accounts(&self.report.accounts)),
+            (Paint::Dim, text::duration(run.duration_ms)),
+            (Paint::Dim, text::count(run.requests, "API call", "API calls")),
+        ]);
     }
 
     fn failed(&mut self) {
@@ -178,12 +190,17 @@ impl<'a> Summary<'a> {
         accounts.sort_by_key(|(account, counts)| {
             (std::cmp::Reverse((counts.fail, counts.unknown)), account.id.as_str())
         });
-        let longest = accounts.iter().map(|(account, _)| columns(&super::printable(&account.name))).max();
-        let name_width = longest.unwrap_or(0).min(self.screen.width().saturating_sub(53)).max(8);
-        self.screen.heading(&format!("{}   fail  unknown    pass", padded("Accounts", 16 + name_width)));
+        let longest = accounts.iter().map(|(account, _)| columns(&printable(&account.name))).max();
+        // Two spaces, twelve digits, two spaces, and 23 columns of numbers; names only where they have room.
+        let room = self.screen.width().saturating_sub(2 + 12 + 2 + 2 + 23 + "  not entered".len() - 1);
+        let is_narrow = self.screen.width() < NARROW;
+        let name_width = if is_narrow { 0 } else { longest.unwrap_or(0).min(room).max(8) };
+        let margin = 2 + 12 + 2 + if is_narrow { 0 } else { name_width + 2 };
+        self.screen.heading(&format!("{}  fail  unknown    pass", padded("Accounts", margin)));
         let most = self.most(ACCOUNTS);
         for (account, counts) in accounts.iter().take(most) {
-            let id = format!("  {}  {}  ", account.id, padded(&account.name, name_width));
+            let id = format!("  {}  ", account.id);
+            let id = if is_narrow { id } else { format!("{id}{}  ", padded(&account.name, name_width)) };
             let mut spans = vec![(Paint::Plain, id)];
             if let AccountState::Skipped { reason } = &account.state {
                 spans.push((Paint::Dim, format!("skipped: {reason}")));
@@ -215,7 +232,10 @@ impl<'a> Summary<'a> {
             })
             .collect();
         let numbers: usize = shown.iter().map(|status| status.words().len() + 2).sum();
-        let longest = of.iter().map(|(title, _)| columns(&super::printable(title))).max().unwrap_or(0);
+        if numbers + 2 + 10 > self.screen.width() {
+            return self.frameworks_one_below_the_other(&of);
+        }
+        let longest = of.iter().map(|(title, _)| columns(&printable(title))).max().unwrap_or(0);
         let title_width = longest.min(self.screen.width().saturating_sub(numbers + 2)).max(10);
         let header: String = shown.iter().map(|status| format!("  {}", status.words())).collect();
         self.screen.heading(&format!("{}{header}", padded("Frameworks", title_width + 2)));
@@ -226,6 +246,17 @@ impl<'a> Summary<'a> {
                 spans.push((paint(status).if_any(count), format!("{count:>wide$}")));
             }
             self.screen.line(spans.iter().map(|(paint, words)| (*paint, words.as_str())));
+        }
+    }
+
+    fn frameworks_one_below_the_other(&mut self, of: &[(&str, [(RequirementStatus, u64); 6])]) {
+        self.screen.heading("Frameworks");
+        for (title, counts) in of {
+            self.screen.paragraph("  ", title);
+            let counts = counts.iter().filter(|(_, count)| *count > 0);
+            let words: Vec<String> =
+                counts.map(|(status, count)| format!("{count} {}", status.words())).collect();
+            self.screen.paragraph("    ", &words.join(", "));
         }
     }
 

@@ -113,9 +113,50 @@ impl Screen {
         self.line([lead, (Paint::Plain, &line)]);
     }
 
+    /// Adds lines that are to be copied, behind a margin: they are never broken or cut, however narrow the
+    /// terminal is.
+    pub(super) fn verbatim(&mut self, margin: usize, block: &str) {
+        for line in block.trim_end().lines() {
+            let line = printable(line);
+            if !line.is_empty() {
+                self.text.extend(iter::repeat_n(' ', margin));
+                self.text.push_str(&line);
+            }
+            self.text.push('\n');
+        }
+    }
+
+    /// Adds pieces with commas between them, on as many lines as it takes.
+    pub(super) fn list(&mut self, pieces: &[(Paint, String)]) {
+        let mut line: Vec<(Paint, &str)> = Vec::new();
+        let mut used = 0;
+        for (index, (paint, words)) in pieces.iter().enumerate() {
+            let wide = columns(&printable(words)) + usize::from(index + 1 < pieces.len());
+            if !line.is_empty() && used + 1 + wide > self.width {
+                self.line(std::mem::take(&mut line));
+                used = 0;
+            }
+            if !line.is_empty() {
+                line.push((Paint::Plain, " "));
+                used += 1;
+            }
+            line.push((*paint, words));
+            if index + 1 < pieces.len() {
+                line.push((Paint::Plain, ","));
+            }
+            used += wide;
+        }
+        self.line(line);
+    }
+
+    /// Adds an empty line.
+    pub(super) fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
     /// Adds an empty line and a heading.
     pub(super) fn heading(&mut self, words: &str) {
-        self.text.push('\n');
+        self.blank();
         self.line([(Paint::Bold, words)]);
     }
 

@@ -76,3 +76,94 @@ fn long_lists_are_cut_and_say_so() {
     }
     assert!(shown(&report, 80, Verbosity::Verbose).contains("… and 12 more; the reports have them all"));
 }
+
+#[test]
+fn on_narrow_terminals_no_number_is_lost() {
+    for width in [40, 60, 80] {
+        let text = shown(&sample::report(), width, Verbosity::Verbose);
+        insta::assert_snapshot!(format!("narrow_{width}"), text);
+        let totals = sample::report().totals;
+        assert!(text.contains(&format!("{} failed", totals.fail)), "{text}");
+        assert!(text.contains(&format!("{} not applicable", totals.not_applicable)), "{text}");
+    }
+}
+
+/// The sample with changes since the day before.
+fn changed() -> Report {
+    let now = sample::report();
+    let mut earlier = sample::report();
+    for time in [&mut earlier.run.started_at, &mut earlier.run.observed_at] {
+        *time = time.replace("2026-11-24", "2026-11-23");
+    }
+    for finding in &mut earlier.findings {
+        finding.verdict = match (finding.control.as_str(), finding.verdict) {
+            ("iam-root-mfa", VerdictKind::Fail) => VerdictKind::Pass,
+            ("iam-user-mfa", _) => VerdictKind::Fail,
+            ("s3-bucket-secure-transport", VerdictKind::Fail) => VerdictKind::Unknown,
+            (_, verdict) => verdict,
+        };
+    }
+    let changes = crate::report::Changes::between(&earlier, &now);
+    let report = Report { changes, ..now };
+    report.check().expect("consistent");
+    report
+}
+
+#[test]
+fn what_changed_comes_first() {
+    for width in [40, 100] {
+        insta::assert_snapshot!(format!("changes_{width}"), shown(&changed(), width, Verbosity::Normal));
+    }
+    let quiet = shown(&changed(), 100, Verbosity::Quiet);
+    assert!(
+        quiet.lines().nth(1).expect("two lines").starts_with("since 2026-11-23 03:00:00 UTC: "),
+        "{quiet}"
+    );
+}
+
+#[test]
+fn the_operation_that_was_waited_for_longest_comes_first() {
+    let text = shown(&sample::report(), 80, Verbosity::Verbose);
+    let (_, calls) = text.split_once("\nCalls ").expect("the table");
+    let operations: Vec<&str> =
+        calls.lines().skip(1).take(4).filter_map(|line| line.split_whitespace().next()).collect();
+    let slowest_first = ["s3:GetBucketPolicy", "iam:ListUsers", "sts:AssumeRole", "iam:GetAccountSummary"];
+    assert_eq!(operations, slowest_first);
+    // 96,400 ms over 1,301 requests.
+    assert!(calls.contains("1 min 36 s") && calls.contains("74 ms"), "{calls}");
+    assert!(!shown(&sample::report(), 80, Verbosity::Normal).contains("\nCalls "));
+}
+
+#[test]
+fn a_finding_is_explained() {
+    let report = sample::report();
+    let set = crate::controls::ControlSet::builtin().expect("controls");
+    let pick = |control: &str, verdict: VerdictKind| {
+        let finding = report.findings.iter().find(|f| f.control == control && f.verdict == verdict);
+        report.explain(finding.expect("the sample has it"), &set).expect("its control is listed")
+    };
+    for (name, explained, width) in [
+        ("fail", pick("s3-bucket-not-public", VerdictKind::Fail), 100),
+        ("unknown", pick("iam-user-mfa", VerdictKind::Unknown), 60),
+        ("hostile", pick("s3-bucket-secure-transport", VerdictKind::Fail), 40),
+    ] {
+        let options = TerminalOptions { color: false, width, verbosity: Verbosity::Normal };
+        insta::assert_snapshot!(format!("explained_{name}"), explanation(&explained, options));
+    }
+}
+
+#[test]
+fn no_explanation_lets_anything_hostile_through() {
+    let report = sample::report();
+    let set = crate::controls::ControlSet::builtin().expect("controls");
+    for finding in &report.findings {
+        let explained = report.explain(finding, &set).expect("its control is listed");
+        for width in [1, 40, 100] {
+            let options = TerminalOptions { color: false, width, verbosity: Verbosity::Normal };
+            let text = explanation(&explained, options) + &candidates(&[finding], options);
+            for line in text.lines() {
+                assert!(!line.contains(text::is_hidden), "{line:?}");
+            }
+        }
+    }
+}

@@ -93,6 +93,7 @@ pub(crate) fn read(head: &Parts, body: &[u8], account_of: impl Fn(&str) -> Strin
     let body = std::str::from_utf8(body).context("the body is not UTF-8")?;
     let (operation, params) = match scope.service.as_str() {
         "s3" => rest(head),
+        "securityhub" => security_hub(head, body)?,
         service if head.headers.contains_key("x-amz-target") => {
             let (name, params) = json(head, body)?;
             (format!("{service}:{name}"), params)
@@ -149,6 +150,11 @@ fn query(head: &Parts, body: &str) -> Result<Named> {
 fn json(head: &Parts, body: &str) -> Result<Named> {
     let target = header(head, "x-amz-target").context("X-Amz-Target is not text")?;
     let operation = target.rsplit('.').next().unwrap_or(target).to_owned();
+    Ok((operation, members(body)?))
+}
+
+/// The members of a JSON body.
+fn members(body: &str) -> Result<BTreeMap<String, String>> {
     let members: BTreeMap<String, Value> = match body.trim() {
         "" => BTreeMap::new(),
         body => serde_json::from_str(body).context("the body is no JSON object")?,
@@ -157,7 +163,17 @@ fn json(head: &Parts, body: &str) -> Result<Named> {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    Ok((operation, members.into_iter().map(|(name, value)| (name, text(value))).collect()))
+    Ok(members.into_iter().map(|(name, value)| (name, text(value))).collect())
+}
+
+/// Security Hub says what it is asked in the path, and with what in a JSON body.
+fn security_hub(head: &Parts, body: &str) -> Result<Named> {
+    let operation = match (&head.method, head.uri.path()) {
+        (&Method::POST, "/findings") => "GetFindings".to_owned(),
+        (&Method::POST, "/findings/import") => "BatchImportFindings".to_owned(),
+        (method, path) => format!("{method} {path}"),
+    };
+    Ok((format!("securityhub:{operation}"), members(body)?))
 }
 
 /// S3 and S3 Control share a name in the signature and differ in the path.

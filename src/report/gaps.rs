@@ -1,19 +1,19 @@
 //! What was not observed, said once where it is the same in several accounts or regions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::report::{Gap, text};
+use super::{Gap, text};
 
 /// Gaps with the same obstacle and the same remedy.
 #[derive(Debug)]
-pub(super) struct Group<'a> {
+pub(in crate::report) struct Group<'a> {
     gaps: Vec<&'a Gap>,
     for_all: String,
 }
 
 impl<'a> Group<'a> {
     /// The groups, each where its first gap was.
-    pub(super) fn of(gaps: &'a [Gap]) -> Vec<Self> {
+    pub(in crate::report) fn of(gaps: &'a [Gap]) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         let mut known: HashMap<[String; 3], usize> = HashMap::new();
         for gap in gaps {
@@ -30,22 +30,47 @@ impl<'a> Group<'a> {
     }
 
     /// The call, or the controls where no call is to blame.
-    pub(super) fn asked(&self) -> String {
+    pub(in crate::report) fn asked(&self) -> String {
         self.gaps.first().map_or(String::new(), |gap| asked(gap))
     }
 
     /// What came of it.
-    pub(super) fn error(&self) -> String {
+    pub(in crate::report) fn error(&self) -> String {
         self.gaps.first().map_or(String::new(), |gap| error(gap))
     }
 
     /// Findings that are unknown because of it.
-    pub(super) fn findings(&self) -> u64 {
+    pub(in crate::report) fn findings(&self) -> u64 {
         self.gaps.iter().map(|gap| gap.findings).sum()
     }
 
+    /// The gap that speaks for all of them.
+    pub(super) fn first(&self) -> Option<&'a Gap> {
+        self.gaps.first().copied()
+    }
+
+    /// Controls of those findings.
+    pub(super) fn controls(&self) -> BTreeSet<&'a str> {
+        self.gaps.iter().flat_map(|gap| &gap.controls).map(String::as_str).collect()
+    }
+
+    /// The accounts in which the same regions are concerned, with those regions; the most accounts first.
+    pub(super) fn accounts_by_regions(&self) -> Vec<(BTreeSet<&'a str>, BTreeSet<&'a str>)> {
+        let mut regions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for gap in &self.gaps {
+            regions.entry(&gap.unseen.account).or_default().insert(&gap.unseen.region);
+        }
+        let mut accounts: BTreeMap<BTreeSet<&str>, BTreeSet<&str>> = BTreeMap::new();
+        for (account, regions) in regions {
+            accounts.entry(regions).or_default().insert(account);
+        }
+        let mut grouped: Vec<_> = accounts.into_iter().collect();
+        grouped.sort_by_key(|(_, accounts)| std::cmp::Reverse(accounts.len()));
+        grouped
+    }
+
     /// `account region` of each, in order.
-    pub(super) fn places(&self) -> Vec<String> {
+    pub(in crate::report) fn places(&self) -> Vec<String> {
         let mut places: Vec<String> =
             self.gaps.iter().map(|gap| format!("{} {}", gap.unseen.account, gap.unseen.region)).collect();
         places.sort();
@@ -54,7 +79,7 @@ impl<'a> Group<'a> {
     }
 
     /// Who can change it and how.
-    pub(super) fn remedy(&self) -> &str {
+    pub(in crate::report) fn remedy(&self) -> &str {
         match self.gaps.as_slice() {
             [first, others @ ..]
                 if others.iter().all(|other| other.unseen.account == first.unseen.account) =>
@@ -132,6 +157,26 @@ mod tests {
             "the owner of each account allows `iam:ListUsers` on `arn:aws:iam::ACCOUNT:user/` in the scanner's role"
         );
         assert!(groups[1].remedy().contains("account 333344445555 allows `iam:ListRoles`"));
+    }
+
+    #[test]
+    fn accounts_with_the_same_regions_are_told_together() {
+        let gaps: Vec<Gap> = [
+            (sample::DEV, "us-east-1"),
+            (sample::PROD, "eu-west-1"),
+            (sample::MANAGEMENT, "us-east-1"),
+            (sample::DEV, "eu-west-1"),
+            (sample::PROD, "us-east-1"),
+        ]
+        .map(|(account, region)| denied(account, region, "ec2:DescribeVpcs"))
+        .into();
+        let groups = Group::of(&gaps);
+        assert_eq!(groups.len(), 1);
+        let grouped = groups[0].accounts_by_regions();
+        assert_eq!(grouped.len(), 2);
+        assert_eq!(grouped[0].0, BTreeSet::from(["eu-west-1", "us-east-1"]));
+        assert_eq!(grouped[0].1, BTreeSet::from([sample::PROD, sample::DEV]));
+        assert_eq!(grouped[1].1, BTreeSet::from([sample::MANAGEMENT]));
     }
 
     #[test]

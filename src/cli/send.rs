@@ -1,0 +1,45 @@
+//! Sending the findings of a scan, after its reports are written.
+
+use super::settings;
+use super::{Done, Exit, Stopped};
+use crate::aws::Aws;
+use crate::config::Config;
+use crate::notify::{Receiver, securityhub};
+use crate::report::Report;
+
+/// Sends the report to every service that the configuration names, each once.
+///
+/// It has connections of its own: a report says what the scan cost, and a saved inventory is sent as well.
+pub(super) fn run(report: &Report, config: &Config) -> Done {
+    if config.send.contains(&Receiver::SecurityHub) {
+        let sent = block_on(to_security_hub(report, config))?;
+        eprintln!("{sent}");
+    }
+    Ok(Exit::Clean)
+}
+
+async fn to_security_hub(report: &Report, config: &Config) -> Result<securityhub::Sent, Stopped> {
+    let failed = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
+    let aws = Aws::connect(&settings::source(config), &settings::limits(config))
+        .await
+        .map_err(|error| failed(&error))?;
+    let role = settings::scope(config).role;
+    securityhub::send(&aws, &role, report).await.map_err(|error| failed(&error))
+}
+
+fn block_on<T>(sending: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
+    let sent = runtime.block_on(async {
+        tokio::select! {
+            sent = sending => sent,
+            _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
+                "interrupted while findings were sent; the reports are written"
+            ))),
+        }
+    });
+    runtime.shutdown_background();
+    sent
+}

@@ -1,0 +1,25 @@
+//! Security Hub's names of resource types.
+
+/// An account, and what has no ARN of its own.
+pub(super) const ACCOUNT: &str = "AwsAccount";
+
+/// What Security Hub calls a type of resource, from [its
+/// list](https://docs.aws.amazon.com/securityhub/latest/userguide/asff-resources.html); `Other` for what it has no
+/// name for.
+pub(super) fn of(resource_type: &str) -> &'static str {
+    match resource_type {
+        "aws.account" | "aws.ec2.region_settings" | "aws.iam.account" | "aws.s3.account" => ACCOUNT,
+        "aws.cloudtrail.trail" => "AwsCloudTrailTrail",
+        "aws.ec2.instance" => "AwsEc2Instance",
+        "aws.ec2.network_acl" => "AwsEc2NetworkAcl",
+        "aws.ec2.route_table" => "AwsEc2RouteTable",
+        "aws.ec2.security_group" => "AwsEc2SecurityGroup",
+        "aws.ec2.vpc" => "AwsEc2Vpc",
+        "aws.ec2.vpc_peering" => "AwsEc2VpcPeeringConnection",
+        "aws.iam.policy" => "AwsIamPolicy",
+        "aws.iam.role" => "AwsIamRole",
+        "aws.iam.user" => "AwsIamUser",
+        "aws.s3.bucket" => "AwsS3Bucket",
+        _ => "Other",
+    }
+}

@@ -1,0 +1,35 @@
+// The filtered findings as CSV (RFC 4180), safe to open in a spreadsheet.
+
+import { printable } from "./printable.mjs";
+
+const HEADER = [
+  "id_prefix", "verdict", "severity", "account", "account_name", "region", "service", "control", "title",
+  "resource_type", "resource_name", "resource_arn", "reason", "requirements", "tags",
+];
+
+/** One cell: nothing in it is a formula, a line break or the end of the cell. */
+export function cell(text) {
+  // Looked for before hidden characters are written out: a tab or line break at the start counts.
+  const safe = (/^[=+\-@\t\r]/.test(text) ? "'" : "") + printable(text);
+  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The rows of these findings, with a header. */
+export function csv(data, rows) {
+  const lines = [HEADER.join(",")];
+  for (const row of rows) {
+    const finding = data.finding(row);
+    const { control } = finding;
+    const requirements = Object.entries(control.requirements)
+      .flatMap(([framework, ids]) => ids.map((id) => `${framework} ${id}`))
+      .join("; ");
+    const tags = Object.entries(finding.tags).map(([key, value]) => `${key}=${value}`).join("; ");
+    const cells = [
+      finding.id, finding.verdict, finding.severity, finding.account, finding.accountName, finding.region,
+      control.service, control.id, control.title, finding.type, finding.name, finding.arn, finding.reason,
+      requirements, tags,
+    ];
+    lines.push(cells.map(cell).join(","));
+  }
+  return `${lines.join("\r\n")}\r\n`;
+}

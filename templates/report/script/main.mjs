@@ -1,0 +1,207 @@
+// The findings explorer: what is shown is a view, and the view stands in the page's address.
+
+import { Choices, chips } from "./choices.mjs";
+import { csv } from "./csv.mjs";
+import { decode } from "./data.mjs";
+import { detail } from "./detail.mjs";
+import { badge, element, named } from "./element.mjs";
+import { Filter, byResource } from "./filter.mjs";
+import { everything, ofResource, parse, print, usual } from "./fragment.mjs";
+import { fillWhenOpened } from "./hooks.mjs";
+import { count, thousands } from "./printable.mjs";
+import { Table } from "./table.mjs";
+
+/** Rows that are drawn for paper. */
+const PRINTED = 2_000;
+/** Pause in typing after which is searched, in milliseconds. */
+const TYPING = 120;
+
+class Explorer {
+  constructor(data) {
+    this.data = data;
+    this.filter = new Filter(data);
+    this.at = (id) => document.getElementById(id);
+    this.form = this.at("filters");
+    this.table = new Table(this.at("rows"), { open: (index) => this.#enter(index), close: () => this.#close() });
+    this.choices = new Choices(this.at("choices"), this.filter, (view) => this.change(view));
+    this.#listen();
+  }
+
+  /** Shows a view that a person chose, and writes it into the address. */
+  change(view) {
+    history.replaceState(null, "", print(view));
+    this.show(view);
+  }
+
+  /** Shows a view. */
+  show(view) {
+    this.view = view;
+    this.rows = this.filter.rows(view);
+    this.#close();
+    if (view.view === "resources") this.#showResources();
+    else this.#showFindings();
+    this.choices.show(view);
+    chips(this.at("chips"), view, (without) => this.change(without));
+    if (this.form.elements.q.value.trim() !== view.q.trim()) this.form.elements.q.value = view.q;
+    this.form.elements.view.value = view.view || "findings";
+    this.form.elements.sort.value = view.sort;
+  }
+
+  /** Obeys the address; false where it is about another part of the page. */
+  obey(fragment) {
+    const wanted = parse(fragment);
+    if (!wanted) return false;
+    if (wanted.finding) this.#openById(wanted.finding);
+    else this.show(wanted.view);
+    this.at("findings").scrollIntoView();
+    return true;
+  }
+
+  #showFindings() {
+    this.groups = null;
+    this.at("rows").className = "";
+    const headers = ["Verdict", "Resource", "Control", "Account", "Region"].map(columnHeader);
+    this.table.show(this.rows.length, headers, (index) => {
+      const finding = this.data.finding(this.rows[index]);
+      const account = finding.accountName || finding.account;
+      const cells = [
+        gridCell(badge(finding.verdict), " ", badge(finding.severity)),
+        gridCell(named(finding.name || finding.arn)),
+        gridCell(finding.control.title),
+        gridCell(named(account)),
+        gridCell(finding.region),
+      ];
+      return { id: finding.id, cells };
+    });
+    this.at("matches").value = `${count(this.rows.length, "finding", "findings")} of ${thousands(this.data.size)}`;
+  }
+
+  #showResources() {
+    const groups = (this.groups = byResource(this.data, this.rows));
+    this.at("rows").className = "resources";
+    const { severities, resources } = this.data.block;
+    this.table.show(groups.length, ["Worst", "Resource", "Fail", "Unknown", "Pass"].map(columnHeader), (index) => {
+      const { arn, row, counts, worst } = groups[index];
+      const name = resources.name[this.data.resource[row]];
+      const numbers = counts.slice(0, 3).map((n) => {
+        const made = gridCell(thousands(n));
+        made.className = "n";
+        return made;
+      });
+      const worstOf = worst === Infinity ? "" : badge(severities[worst]);
+      return { id: arn, cells: [gridCell(worstOf), gridCell(named(name || arn)), ...numbers] };
+    });
+    this.at("matches").value = `${count(groups.length, "resource", "resources")} with ${count(this.rows.length, "finding", "findings")}`;
+  }
+
+  #enter(index) {
+    if (this.groups) location.hash = ofResource(this.groups[index].arn);
+    else this.#open(this.rows[index]);
+  }
+
+  #open(row) {
+    const opened = detail(this.data.finding(row), () => this.#close());
+    this.at("opened").replaceChildren(opened);
+    document.querySelector(".explored").classList.add("has-opened");
+    this.table.restore();
+    opened.querySelector("h3").focus({ preventScroll: true });
+    opened.scrollIntoView({ block: "nearest" });
+  }
+
+  #close() {
+    if (!this.at("opened").firstChild) return;
+    const hadFocus = this.at("opened").contains(document.activeElement);
+    this.at("opened").replaceChildren();
+    document.querySelector(".explored").classList.remove("has-opened");
+    this.table.restore();
+    if (hadFocus) this.at("rows").focus();
+  }
+
+  #openById(id) {
+    const row = this.data.rowOf(id);
+    if (row < 0) {
+      this.show(usual());
+      this.at("matches").value = `0 findings have the id ${id}, or several do; these are ${thousands(this.rows.length)} others`;
+      return;
+    }
+    // A view that leaves the finding out gives way.
+    if (this.groups || !this.rows?.includes(row)) this.show(everything());
+    this.#open(row);
+    this.table.select(this.rows.indexOf(row));
+  }
+
+  #listen() {
+    let typing;
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.at("q").addEventListener("input", ({ target }) => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.change({ ...this.view, q: target.value }), TYPING);
+    });
+    for (const name of ["view", "sort"]) {
+      this.form.elements[name].addEventListener("change", ({ target }) => this.change({ ...this.view, [name]: target.value }));
+    }
+    this.at("reset").addEventListener("click", () => {
+      clearTimeout(typing);
+      this.at("q").value = "";
+      this.change(usual());
+    });
+    this.at("export").addEventListener("click", () => this.#export());
+    this.at("opened").addEventListener("keydown", (event) => event.key === "Escape" && this.#close());
+    addEventListener("hashchange", () => this.obey(location.hash));
+    addEventListener("beforeprint", () => this.#print());
+    addEventListener("afterprint", () => {
+      this.at("printed").hidden = true;
+      this.table.restore();
+    });
+  }
+
+  #export() {
+    const blob = new Blob([csv(this.data, this.rows)], { type: "text/csv;charset=utf-8" });
+    const made = document.createElement("a");
+    made.href = URL.createObjectURL(blob);
+    made.download = "upright-findings.csv";
+    made.click();
+    // The download has begun when the click returns, but not every browser has read the address by then.
+    setTimeout(() => URL.revokeObjectURL(made.href), 10_000);
+  }
+
+  #print() {
+    const all = this.groups?.length ?? this.rows.length;
+    this.table.all(PRINTED);
+    this.at("printed").textContent = `Printed: the first ${thousands(Math.min(PRINTED, all))} of ${thousands(all)} that match.`;
+    this.at("printed").hidden = false;
+  }
+}
+
+function gridCell(...children) {
+  const made = element("span", "", ...children);
+  made.setAttribute("role", "gridcell");
+  return made;
+}
+
+function columnHeader(text) {
+  const made = element("span", "", text);
+  made.setAttribute("role", "columnheader");
+  return made;
+}
+
+async function start() {
+  const block = document.getElementById("data");
+  // The index of a report that was split has none.
+  if (!block) return;
+  try {
+    const data = await decode(block.textContent);
+    block.remove();
+    document.getElementById("explorer").hidden = false;
+    const explorer = new Explorer(data);
+    fillWhenOpened(data);
+    if (!explorer.obey(location.hash)) explorer.show(usual());
+    document.documentElement.dataset.ready = "yes";
+  } catch (error) {
+    const message = document.getElementById("findings-error");
+    message.textContent = `The findings cannot be shown here (${error.message}). Everything is in report.json and in the CSV of the same run.`;
+    message.hidden = false;
+  }
+}
+
+await start();

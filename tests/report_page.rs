@@ -1,0 +1,160 @@
+//! The page of a report, opened in Chromium: what the files in `tests/browser/` hold it to.
+//!
+//! Each test writes the reports that one of these files opens, and runs it with Node. Node comes with `make venv`
+//! and what the files import with `make browser`; a machine without them fails here and is told so.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is missing")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use upright::controls::VerdictKind;
+use upright::report::{Changes, Destination, Format, Past, Report, write_files};
+use upright_testkit::{hostile_account, hostile_report, hostile_strings, shown, synthetic_report, workspace};
+
+#[test]
+fn the_page_keeps_to_itself() {
+    Browser::new().ordinary().passes("trust");
+}
+
+#[test]
+fn filters_search_and_export_show_what_the_report_has() {
+    Browser::new().ordinary().passes("filters");
+}
+
+#[test]
+fn links_open_what_they_say() {
+    Browser::new().ordinary().passes("fragments");
+}
+
+#[test]
+fn everyone_can_use_the_page() {
+    Browser::new().ordinary().split().passes("looks");
+}
+
+#[test]
+fn hostile_names_are_text_on_the_page() {
+    Browser::new().hostile().passes("hostile");
+}
+
+#[test]
+fn a_hundred_thousand_findings_are_one_light_page() {
+    Browser::new().large().passes("large");
+}
+
+#[test]
+fn a_split_report_has_everything_in_its_pages() {
+    Browser::new().split().passes("split");
+}
+
+/// Reports in a folder, and the browser that opens them.
+struct Browser {
+    pages: TempDir,
+}
+
+impl Browser {
+    fn new() -> Self {
+        Self { pages: TempDir::new().unwrap() }
+    }
+
+    /// Twelve accounts, and an earlier run to compare with.
+    fn ordinary(self) -> Self {
+        let mut report: Report = synthetic_report(3_000, 12).unwrap();
+        report.changes = Some(changes(&report));
+        self.write("ordinary", &report, u64::MAX)
+    }
+
+    fn split(self) -> Self {
+        self.write("split", &synthetic_report(1_200, 6).unwrap(), 500)
+    }
+
+    fn large(self) -> Self {
+        self.write("large", &synthetic_report(100_000, 200).unwrap(), u64::MAX)
+    }
+
+    /// Beside the report, `names.json` tells how each name may be shown.
+    fn hostile(self) -> Self {
+        let names: Vec<Value> = hostile_strings()
+            .iter()
+            .enumerate()
+            .map(|(n, text)| json!({ "account": hostile_account(n), "text": text, "shown": shown(text) }))
+            .collect();
+        let this = self.write("hostile", &hostile_report().unwrap(), u64::MAX);
+        let file = this.pages.path().join("hostile/names.json");
+        std::fs::write(file, serde_json::to_vec(&names).unwrap()).unwrap();
+        this
+    }
+
+    fn write(self, name: &str, report: &Report, html_max_findings: u64) -> Self {
+        let folder = self.pages.path().join(name);
+        // A page may name the other files beside it.
+        let formats = [Format::Html, Format::Json, Format::Csv];
+        write_files(report, Destination { folder: &folder, formats: &formats, html_max_findings }).unwrap();
+        self
+    }
+
+    /// Runs one of the files in `tests/browser/`, and fails with what it says.
+    fn passes(self, file: &str) {
+        let tests = workspace().unwrap().join("tests/browser");
+        let modules = tests.join("node_modules/playwright-core");
+        let node = node();
+        for (needed, made_by) in [(&node, "make venv"), (&modules, "make browser")] {
+            assert!(needed.exists(), "{} is not there; `{made_by}` makes it", needed.display());
+        }
+        let run = Command::new(node)
+            .args(["--test", "--test-reporter=spec", "--test-timeout=300000"])
+            .arg(tests.join(format!("{file}.test.mjs")))
+            .current_dir(&tests)
+            .env("UPRIGHT_PAGES", self.pages.path())
+            .env("UPRIGHT_PICTURES", pictures())
+            .output()
+            .unwrap();
+        assert!(
+            run.status.success(),
+            "{file}.test.mjs fails:\n{}\n{}",
+            String::from_utf8_lossy(&run.stdout),
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
+}
+
+fn node() -> PathBuf {
+    workspace().unwrap().join(".venv/bin/node")
+}
+
+/// Where pictures of the page are left to be looked at.
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("pages")
+}
+
+/// Of the failing findings every third is new, and as many were resolved.
+fn changes(report: &Report) -> Changes {
+    let failing = || report.findings.iter().filter(|finding| finding.verdict == VerdictKind::Fail);
+    let new: Vec<String> = failing().step_by(3).map(|finding| finding.id.clone()).collect();
+    let past: Vec<Past> = failing()
+        .take(9)
+        .enumerate()
+        .map(|(n, finding)| Past {
+            id: format!("{n:032x}"),
+            control: finding.control.clone(),
+            severity: finding.severity,
+            account: finding.account.clone(),
+            region: finding.region.clone(),
+            resource_arn: format!("{}-{n}", finding.resource_arn),
+            resource_name: format!("{}-{n}", finding.resource_name),
+        })
+        .collect();
+    let (resolved, rest) = past.split_at(4);
+    Changes {
+        since_run: "20261123T030000Z".to_owned(),
+        since: "2026-11-23T03:00:00Z".to_owned(),
+        still_failing: (failing().count() - new.len()) as u64,
+        new,
+        resolved: resolved.to_vec(),
+        no_longer_observed: rest.to_vec(),
+        newly_judged: Vec::new(),
+        no_longer_judged: Vec::new(),
+    }
+}
