@@ -26,6 +26,10 @@ impl Condition {
             Self::All(parts) => Match::all(parts.iter().map(|part| part.matches(event))),
             Self::Test(selector, predicate) => {
                 let found = selector.find(event);
+                if found.iter().any(|value| matches!(value, Found::Unknown)) {
+                    return DEPENDS;
+                }
+                let found: Vec<&Value> = found.into_iter().filter_map(Found::value).collect();
                 if selector.is_wildcard() {
                     predicate.is_true_of_some(&found)
                 } else {
@@ -41,21 +45,52 @@ impl Selector {
         self.0.iter().any(|step| matches!(step, Step::EveryProperty | Step::EveryElement))
     }
 
-    fn find<'a>(&self, event: &'a Value) -> Vec<&'a Value> {
-        self.0.iter().fold(vec![event], |found, step| {
-            found
-                .into_iter()
-                .flat_map(|value| match step {
-                    Step::Property(name) => value.as_object().and_then(|o| o.get(name)).into_iter().collect(),
-                    Step::Element(index) => {
-                        value.as_array().and_then(|a| a.get(*index)).into_iter().collect()
-                    }
-                    Step::EveryProperty => value.as_object().map_or(vec![], |o| o.values().collect()),
-                    Step::EveryElement => value.as_array().map_or(vec![], |a| a.iter().collect()),
-                })
-                .collect()
+    fn find<'a>(&self, event: &'a Value) -> Vec<Found<'a>> {
+        self.0.iter().fold(vec![Found::Value(event)], |found, step| {
+            found.into_iter().flat_map(|found| found.step(step)).collect()
         })
     }
+}
+
+/// Where a selector leads to.
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    Value(&'a Value),
+    /// Into something that is another in each event, such as the parameters of a call.
+    Unknown,
+}
+
+impl<'a> Found<'a> {
+    fn value(self) -> Option<&'a Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Unknown => None,
+        }
+    }
+
+    fn step(self, step: &Step) -> Vec<Self> {
+        let Self::Value(value) = self else {
+            return vec![self];
+        };
+        let members = value.as_object();
+        let elements = value.as_array();
+        match step {
+            _ if is_variable(value) => vec![Self::Unknown],
+            Step::Property(name) => members.and_then(|m| m.get(name)).map(Self::Value).into_iter().collect(),
+            Step::Element(index) => {
+                elements.and_then(|e| e.get(*index)).map(Self::Value).into_iter().collect()
+            }
+            Step::EveryProperty => members.into_iter().flat_map(|m| m.values()).map(Self::Value).collect(),
+            Step::EveryElement => elements.into_iter().flatten().map(Self::Value).collect(),
+        }
+    }
+}
+
+const DEPENDS: Match =
+    Match::Undecided("it depends on a value that is another one in each event, such as a name");
+
+fn is_variable(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains(VARIABLE))
 }
 
 impl Predicate {
@@ -70,6 +105,7 @@ impl Predicate {
         };
         match (self, value) {
             (Self::NotExists, _) => Match::No,
+            (Self::IsNull | Self::Is(_), _) if is_variable(value) => DEPENDS,
             (Self::IsNull, _) => Match::of(value.is_null()),
             (Self::Is(wanted), Value::String(text)) if text.eq_ignore_ascii_case(&wanted.to_string()) => {
                 Match::Undecided("it asks whether a text is a bool")
@@ -109,9 +145,7 @@ impl Wanted {
                     _ => Match::Undecided("it compares a bool or null with a text"),
                 }
             }
-            (_, Value::String(text)) if text.contains(VARIABLE) => {
-                Match::Undecided("it depends on a value that is another one in each event, such as a name")
-            }
+            _ if is_variable(value) => DEPENDS,
             (Self::Text(wanted), Value::String(text)) => fits(wanted, text),
             (Self::Text(wanted), Value::Number(number)) => match fits(wanted, &number.to_string()) {
                 // `4*` is documented for numbers, `"404"` is not.
@@ -161,7 +195,8 @@ impl Number {
                 Order::More => number > self.value,
                 Order::AtLeast => number >= self.value,
             })),
-            Value::String(text) if text.contains(VARIABLE) || text.parse::<f64>().is_ok() => {
+            _ if is_variable(value) => DEPENDS,
+            Value::String(text) if text.parse::<f64>().is_ok() => {
                 Match::Undecided("it compares a number with a text")
             }
             _ => Match::No,
@@ -208,13 +243,16 @@ fn fits_with_wildcards(pattern: &str, text: &str) -> bool {
 struct Text {
     whole: String,
     pieces: Vec<String>,
+    /// Whether some of the values are others in each event.
+    varies: bool,
 }
 
 impl Text {
     fn of(event: &Value) -> Self {
         let mut pieces = Vec::new();
         collect(event, &mut pieces);
-        Self { whole: event.to_string(), pieces }
+        let varies = pieces.iter().any(|piece| piece.contains(VARIABLE));
+        Self { whole: event.to_string(), pieces, varies }
     }
 }
 
@@ -238,7 +276,12 @@ fn all_terms(terms: &[Term], text: &Text) -> Match {
     if terms.iter().all(|term| term.role == Role::Alternative) {
         return Match::any(of(Role::Alternative));
     }
-    Match::all(of(Role::Required).chain(of(Role::Excluded).map(Match::negated)))
+    let excluded = of(Role::Excluded).map(|outcome| match outcome {
+        // It may stand where events differ.
+        Match::No if text.varies => DEPENDS,
+        other => other.negated(),
+    });
+    Match::all(of(Role::Required).chain(excluded))
 }
 
 impl Sought {

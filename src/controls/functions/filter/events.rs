@@ -309,6 +309,7 @@ fn unauthorized_calls() -> Vec<Sample> {
         .flat_map(|(code, source, name)| {
             Identity::ALL.map(|identity| {
                 let mut event = call(identity, identity.region(), source, name);
+                set(&mut event, "responseElements", Value::Null);
                 set(&mut event, "errorCode", json!(code));
                 set(&mut event, "errorMessage", json!(format!("not authorized {VARIABLE}")));
                 Sample { name: code, event }
@@ -427,7 +428,7 @@ fn call(identity: Identity, region: &str, source: &str, name: &str) -> Value {
     } else {
         ("203.0.113.17", VARIABLE)
     };
-    json!({
+    let mut event = json!({
         "eventVersion": "1.09",
         "userIdentity": identity.element(),
         "eventTime": VARIABLE,
@@ -436,8 +437,8 @@ fn call(identity: Identity, region: &str, source: &str, name: &str) -> Value {
         "awsRegion": region,
         "sourceIPAddress": address,
         "userAgent": agent,
-        "requestParameters": null,
-        "responseElements": null,
+        "requestParameters": VARIABLE,
+        "responseElements": VARIABLE,
         "requestID": VARIABLE,
         "eventID": VARIABLE,
         "readOnly": is_read,
@@ -445,7 +446,17 @@ fn call(identity: Identity, region: &str, source: &str, name: &str) -> Value {
         "managementEvent": true,
         "recipientAccountId": VARIABLE,
         "eventCategory": "Management",
-    })
+    });
+    // Not every event has these, so that a filter may neither ask for them nor refuse them.
+    match identity {
+        Identity::User => set(&mut event, "sessionCredentialFromConsole", json!("true")),
+        Identity::Role => {
+            set(&mut event, "tlsDetails", json!(VARIABLE));
+            set(&mut event, "vpcEndpointId", json!(VARIABLE));
+        }
+        Identity::Root | Identity::Service => {}
+    }
+    event
 }
 
 /// A [sign-in](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html)
@@ -453,6 +464,7 @@ fn call(identity: Identity, region: &str, source: &str, name: &str) -> Value {
 fn sign_in(identity: Identity, region: &str, outcome: &str) -> Value {
     let mut event = call(identity, region, "signin.amazonaws.com", CONSOLE_LOGIN);
     set(&mut event, "eventType", json!("AwsConsoleSignIn"));
+    set(&mut event, "requestParameters", Value::Null);
     set(&mut event, "responseElements", json!({ "ConsoleLogin": outcome }));
     set(
         &mut event,

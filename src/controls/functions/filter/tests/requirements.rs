@@ -216,6 +216,9 @@ fn whoever_makes_the_change_and_wherever_it_is_seen() {
         "$.userIdentity.invokedBy != autoscaling.amazonaws.com",
         "$.awsRegion = us-east-1",
         "$.sourceIPAddress != cloudformation.amazonaws.com",
+        "$.sessionCredentialFromConsole NOT EXISTS",
+        "$.sessionCredentialFromConsole = true",
+        "$.vpcEndpointId NOT EXISTS",
     ] {
         let pattern = format!("{{ {changes} && {narrowed} }}");
         assert_eq!(missed(&[&pattern], "kms-disable-delete").len(), 2, "{narrowed}");
@@ -233,10 +236,15 @@ fn what_depends_on_the_account_or_on_a_person_is_undecided() {
         "$.userIdentity.accountId = \"111122223333\"",
         "$.userIdentity.arn != \"*role/terraform\"",
         "$.eventTime > 5",
+        "$.requestParameters.keyId NOT EXISTS",
+        "$.requestParameters.keyId = *",
+        "$.requestParameters.items[0].id != x",
+        "$.responseElements IS NULL",
     ] {
         let pattern = format!("{{ $.eventSource = kms.amazonaws.com && {condition} }}");
         assert!(mistake(&pattern, "kms-disable-delete").contains("cannot be decided"), "{condition}");
     }
+    assert!(mistake("kms -terraform", "kms-disable-delete").contains("cannot be decided"));
     let with_any_name = "{ $.eventSource = kms.amazonaws.com && $.userIdentity.arn = * }";
     assert_eq!(missed(&[with_any_name], "kms-disable-delete"), [""; 0]);
 }
