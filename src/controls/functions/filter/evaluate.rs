@@ -90,7 +90,11 @@ const DEPENDS: Match =
     Match::Undecided("it depends on a value that is another one in each event, such as a name");
 
 fn is_variable(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.contains(VARIABLE))
+    match value {
+        Value::String(text) => text.contains(VARIABLE),
+        Value::Object(members) => members.contains_key(VARIABLE),
+        _ => false,
+    }
 }
 
 impl Predicate {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Mistake;
 
-/// Stands in the values that are others in each event, such as account numbers and the names of people. No
-/// event has this character.
+/// Stands in the values that are others in each event, such as account numbers and the names of people, and
+/// as a property in objects of which nothing is known. No event has this character.
 pub(super) const VARIABLE: &str = "\u{0}";
 
 /// A version of the benchmark: the numbers around its dot.
@@ -437,8 +437,8 @@ fn call(identity: Identity, region: &str, source: &str, name: &str) -> Value {
         "awsRegion": region,
         "sourceIPAddress": address,
         "userAgent": agent,
-        "requestParameters": VARIABLE,
-        "responseElements": VARIABLE,
+        "requestParameters": { VARIABLE: VARIABLE },
+        "responseElements": { VARIABLE: VARIABLE },
         "requestID": VARIABLE,
         "eventID": VARIABLE,
         "readOnly": is_read,

@@ -219,6 +219,7 @@ fn whoever_makes_the_change_and_wherever_it_is_seen() {
         "$.sessionCredentialFromConsole NOT EXISTS",
         "$.sessionCredentialFromConsole = true",
         "$.vpcEndpointId NOT EXISTS",
+        "$.requestParameters = *",
     ] {
         let pattern = format!("{{ {changes} && {narrowed} }}");
         assert_eq!(missed(&[&pattern], "kms-disable-delete").len(), 2, "{narrowed}");
