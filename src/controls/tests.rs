@@ -94,6 +94,23 @@ fn a_link_is_null_only_where_the_list_that_would_show_it_was_read() {
 }
 
 #[test]
+fn filter_patterns_are_decided_by_what_they_match() {
+    use VerdictKind::{Fail, Pass, Unknown};
+    for (pass, expected) in [
+        ("missed_events(['{ $.eventName = *Key* }'], 'kms-disable-delete', '5.0') == []", Pass),
+        ("missed_events([], 'kms-disable-delete', '5.0') == ['DisableKey', 'ScheduleKeyDeletion']", Pass),
+        ("missed_events(['{ $.eventName = DisableKey }'], 'kms-disable-delete', '5.0') == []", Fail),
+        ("missed_events(['[ip, user]'], 'kms-disable-delete', '5.0') == []", Unknown),
+        ("missed_events([], 'kms', '5.0') == []", Unknown),
+        ("matches_every_event('{ $.eventName = * }')", Pass),
+        ("matches_every_event('ERROR')", Fail),
+        ("matches_every_event('{ $.eventName }')", Unknown),
+    ] {
+        assert_eq!(verdict(pass, "resource: {}"), expected, "{pass}");
+    }
+}
+
+#[test]
 fn mistakes_are_told_with_place_and_suggestion() {
     for (pass, message, help) in [
         (

@@ -168,6 +168,28 @@ pub static FUNCTIONS: &[Function] = &[
             })
         },
     },
+    Function {
+        name: "missed_events",
+        arguments: || vec![list_of(Type::String), Type::String, Type::String],
+        result: || list_of(Type::String),
+        doc: "The events of a CIS monitoring requirement that no filter pattern of the list matches.",
+        call: |args| {
+            answer("missed_events", &args, |a| {
+                Ok(domain::missed_events(value(a, 0)?, string(a, 1)?, string(a, 2)?).map_err(wrong)?.into())
+            })
+        },
+    },
+    Function {
+        name: "matches_every_event",
+        arguments: || vec![Type::String],
+        result: || Type::Bool,
+        doc: "Whether a filter pattern matches every event of CloudTrail.",
+        call: |args| {
+            answer("matches_every_event", &args, |a| {
+                Ok(domain::matches_every_event(string(a, 0)?).map_err(wrong)?.into())
+            })
+        },
+    },
 ];
 
 /// CEL's standard library with the domain's functions. Optional values are left out: they would make a

@@ -1,4 +1,5 @@
-//! What the functions of control expressions know about AWS: policies, address ranges, event selectors, times.
+//! What the functions of control expressions know about AWS: policies, address ranges, event selectors, filter
+//! patterns, times.
 //!
 //! Plain functions over JSON values: they call nothing and know nothing of expressions. Which arguments an
 //! expression may give them, and what becomes of a [`Mistake`], is the business of the expression's environment.
@@ -6,12 +7,14 @@
 //! INVARIANT: a value that does not have the promised shape gives a `Mistake`, never an answer, so that
 //! nothing passes or fails because of something that was not understood.
 
+mod filter;
 mod network;
 mod policy;
 mod shape;
 mod time;
 mod trail;
 
+pub(crate) use filter::{matches_every_event, missed_events};
 pub(crate) use network::{cidr_covers, nacl_open_ports, open_ports};
 pub(crate) use policy::{grants_admin, public_access, public_statements, requires_tls};
 pub(crate) use time::{days_between, newest};
