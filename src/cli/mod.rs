@@ -3,6 +3,7 @@
 mod config;
 mod controls;
 mod exit;
+mod frameworks;
 mod iam_policy;
 mod progress;
 mod report;
@@ -52,6 +53,8 @@ enum Command {
     Scan(Box<scan::ScanArguments>),
     /// List, show, test and write controls.
     Controls(controls::ControlsArguments),
+    /// List and show frameworks: what they require, and what decides it.
+    Frameworks(frameworks::FrameworksArguments),
     /// Print the IAM policy that a scan needs, and nothing more.
     IamPolicy(Box<iam_policy::IamPolicyArguments>),
     /// About `upright.yaml`.
@@ -83,6 +86,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match arguments.command {
         Command::Scan(arguments) => scan::run(*arguments),
         Command::Controls(arguments) => controls::run(arguments),
+        Command::Frameworks(arguments) => frameworks::run(&arguments),
         Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow};
-use crate::controls::RequirementStatus;
-use crate::controls::VerdictKind;
+use crate::controls::{Relation, RequirementStatus, VerdictKind};
 use crate::findings::Finding;
 
 /// What does not add up in a report.
@@ -69,6 +68,14 @@ pub enum Inconsistent {
         status: RequirementStatus,
         /// The verdicts of its controls.
         totals: Counts,
+    },
+    /// A requirement is stated as attested without a statement, or as open with one.
+    #[error("the attestation of requirement `{requirement}` of `{framework}` is not what its state says")]
+    Attestation {
+        /// The framework.
+        framework: String,
+        /// The requirement.
+        requirement: String,
     },
 }
 
@@ -151,13 +158,14 @@ fn check_framework(
         let found = requirement
             .controls
             .iter()
+            .filter(|id| !requirement.set_otherwise.contains(id))
             .collect::<BTreeSet<_>>()
             .into_iter()
             .filter_map(|id| controls.get(id.as_str()))
             .fold(Counts::zero(), |sum, control| sum.plus(control.totals));
         let of = || format!("requirement `{}` of `{}`", requirement.id, framework.id);
         same(of, requirement.totals, found)?;
-        if !status_fits(requirement) {
+        if !status_fits(framework.relation, requirement) {
             return Err(Inconsistent::Status {
                 framework: framework.id.clone(),
                 requirement: requirement.id.clone(),
@@ -165,21 +173,34 @@ fn check_framework(
                 totals: requirement.totals,
             });
         }
+        if let Some(attestation) = &requirement.attestation
+            && !attestation.is_consistent()
+        {
+            return Err(Inconsistent::Attestation {
+                framework: framework.id.clone(),
+                requirement: requirement.id.clone(),
+            });
+        }
     }
     Ok(())
 }
 
-/// A failure is never hidden behind another status, and nothing passes that was not observed.
-fn status_fits(requirement: &RequirementRow) -> bool {
+/// A failure is never hidden behind another status, nothing passes that was not observed, and evidence alone
+/// meets nothing.
+fn status_fits(relation: Relation, requirement: &RequirementRow) -> bool {
     let Counts { pass, fail, unknown, .. } = requirement.totals;
-    let in_an_account = requirement.accounts.values().any(|status| *status == RequirementStatus::Fail);
-    let fails = requirement.status == RequirementStatus::Fail;
-    fails == (fail > 0)
-        && fails == in_an_account
-        && match requirement.status {
+    let status = requirement.status;
+    let in_accounts = || requirement.accounts.values().copied();
+    status.is_of(relation)
+        && in_accounts().all(|status| status.is_of(relation))
+        && status.is_failing() == (fail > 0)
+        && status.is_failing() == in_accounts().any(RequirementStatus::is_failing)
+        && match status {
             RequirementStatus::Pass => unknown == 0 && pass > 0 && requirement.planned.is_empty(),
+            RequirementStatus::NoFailingEvidence => unknown == 0 && pass > 0,
             RequirementStatus::NotApplicable => unknown == 0 && pass == 0,
             RequirementStatus::Fail
+            | RequirementStatus::FailingEvidence
             | RequirementStatus::Unknown
             | RequirementStatus::NotCovered
             | RequirementStatus::Manual => true,

@@ -43,10 +43,8 @@ pub fn write_files(report: &Report, to: Destination<'_>) -> Result<Vec<PathBuf>,
     fs::create_dir_all(to.folder)
         .map_err(|source| FileError { path: to.folder.to_owned(), source: source.into() })?;
     let written: Vec<Result<Vec<PathBuf>, FileError>> = thread::scope(|scope| {
-        let writing: Vec<_> = formats
-            .into_iter()
-            .map(|format| scope.spawn(move || write_format(report, format, to)))
-            .collect();
+        let writing: Vec<_> =
+            formats.into_iter().map(|format| scope.spawn(move || write_format(report, format, to))).collect();
         writing
             .into_iter()
             .map(|writer| writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

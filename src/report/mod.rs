@@ -3,6 +3,7 @@
 //! Nothing here calls AWS or decides anything: a report says what it is given, escaped for where it goes.
 
 pub mod asff;
+mod attestation;
 mod build;
 mod changes;
 mod check;
@@ -24,6 +25,7 @@ pub mod sarif;
 pub mod terminal;
 mod text;
 
+pub use attestation::{AttestationRow, AttestationState, Attested};
 pub use build::Ran;
 pub use changes::{Changes, Past};
 pub use check::Inconsistent;
