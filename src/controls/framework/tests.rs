@@ -98,7 +98,7 @@ fn file(relation: &str, requirements: &str) -> String {
 
 fn mistake(text: &str) -> String {
     let error = Framework::parse(Path::new("acme.yaml"), text).expect_err(text);
-    format!("{error}{}", error.help.map(|help| format!("; {help}")).unwrap_or_default())
+    format!("{error}{}", error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default())
 }
 
 #[test]
