@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use jiff::{ToSpan, Zoned};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 use upright::controls::{Assessment, ControlSet, Framework, Relation};
 use upright_testkit::World;
@@ -41,6 +43,10 @@ fn mistake(directory: &Path, args: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stderr).replace('│', " ");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn today() -> Date {
+    Timestamp::now().to_zoned_datetime(TimeZone::UTC).date()
 }
 
 fn facts(file: &str) -> Vec<BTreeMap<String, String>> {
@@ -187,7 +193,10 @@ fn show_says_what_decides_and_what_to_look_at() {
     assert!(text.contains("look at: Account settings, Contact information"), "{text}");
     assert!(!text.contains("level 2)"), "{text}");
     let text = shown(&["frameworks", "show", "gdpr"]);
-    assert!(text.contains("Controls contribute evidence to these requirements. None of them is met"), "{text}");
+    assert!(
+        text.contains("Controls contribute evidence to these requirements. None of them is met"),
+        "{text}"
+    );
     assert!(!text.contains("decided by controls"), "{text}");
 }
 
@@ -205,6 +214,8 @@ fn a_level_is_of_the_named_frameworks() {
         (&["scan", "--explain", "--framework", "cis-aws-5.0", "--level", "one"], "invalid value 'one'"),
         (&["frameworks", "show", "cis-aws-5.0", "--level", "0"], "framework `cis-aws-5.0` has no level 0"),
         (&["frameworks", "show", "cis-aws-5"], "did you mean `cis-aws-5.0`?"),
+        (&["frameworks", "show", "cis-aws-7"], "did you mean `cis-aws-7.0`?"),
+        (&["frameworks", "show", "cis"], "unknown framework `cis`; there are cis-aws-1.5, cis-aws-2.0,"),
     ] {
         let message = mistake(here, args);
         assert!(message.contains(expected), "{args:?}: {message}");
@@ -237,7 +248,11 @@ fn a_framework_of_your_own_is_read_from_the_folder_of_that_name() {
     assert_eq!(shown["requirements"][0]["assessment"], "manual");
 
     for (from, to, expected) in [
-        ("acme-mfa-delete]", "acme-mfa-delet]", "acme.yaml:8:16: requirement `A1` names unknown control `acme-mfa-delet`"),
+        (
+            "acme-mfa-delete]",
+            "acme-mfa-delet]",
+            "acme.yaml:8:16: requirement `A1` names unknown control `acme-mfa-delet`",
+        ),
         ("    title:", "    titel:", "acme.yaml:6:5: there is no key `titel` here"),
         ("section: Storage", "section: Storage\n    level: high", "acme.yaml:8:12: expected a whole number"),
         (
@@ -268,10 +283,15 @@ fn an_attestation_is_about_a_requirement_that_exists_and_not_from_the_future() {
         );
         std::fs::write(directory.path().join("upright.yaml"), text).unwrap();
     };
-    let tomorrow = Zoned::now().checked_add(2.days()).unwrap().date().to_string();
+    let tomorrow = today().checked_add(2.days()).unwrap().to_string();
     for (framework, requirement, date, expected) in [
         ("cis-aws-5", "1.1", "2026-01-01", "attestations: unknown framework `cis-aws-5`; did you mean"),
-        ("cis-aws-5.0", "9.9", "2026-01-01", "attestations: framework `cis-aws-5.0` has no requirement `9.9`"),
+        (
+            "cis-aws-5.0",
+            "9.9",
+            "2026-01-01",
+            "attestations: framework `cis-aws-5.0` has no requirement `9.9`",
+        ),
         ("cis-aws-5.0", "1.1", tomorrow.as_str(), "of requirement `1.1` of `cis-aws-5.0` is dated"),
         ("cis-aws-5.0", "1.1", "yesterday", "upright.yaml:"),
     ] {
@@ -285,7 +305,7 @@ fn an_attestation_is_about_a_requirement_that_exists_and_not_from_the_future() {
 }
 
 /// Scans the demo with this configuration, and gives a requirement of the report.
-fn scanned(config: &str) -> impl Fn(&str, &str) -> Value {
+fn scanned(config: &str) -> impl Fn(&str, &str) -> Value + use<> {
     let server = common::replay().start().unwrap();
     let world = World::new(common::UPRIGHT).unwrap();
     world.write("upright.yaml", config).unwrap();
@@ -347,14 +367,14 @@ fn a_control_answers_only_the_question_that_it_was_asked() {
 #[test]
 fn the_report_shows_profile_and_attestations_beside_the_status() {
     let config = |attestations: &str| format!("frameworks: [cis-aws-5.0]\nlevel: 1\n{attestations}");
-    let today = Zoned::now().date();
+    let today = today();
     let entry = |requirement: &str, date: &str, expires: &str| {
         format!(
             "  - {{ framework: cis-aws-5.0, requirement: \"{requirement}\", statement: looked at it, author: Ann, \
              date: {date}, expires: {expires} }}\n"
         )
     };
-    let yesterday = today.yesterday().unwrap().to_string();
+    let yesterday = today.checked_sub(1.day()).unwrap().to_string();
     let later = today.checked_add(30.days()).unwrap().to_string();
     let attestations = ["attestations:\n".to_owned(), entry("1.1", &yesterday, &later)];
     let attestations =
@@ -365,7 +385,9 @@ fn the_report_shows_profile_and_attestations_beside_the_status() {
     let levels = attested("cis-aws-5.0", "");
     let levels = levels["requirements"].as_array().unwrap().iter();
     assert!(levels.map(|row| row["level"].as_u64().unwrap()).all(|level| level == 1));
-    for (requirement, state) in [("1.1", "attested"), ("1.6", "expired"), ("1.4", "attested"), ("1.2", "open")] {
+    for (requirement, state) in
+        [("1.1", "attested"), ("1.6", "expired"), ("1.4", "attested"), ("1.2", "open")]
+    {
         let (with, without) = (attested("cis-aws-5.0", requirement), without("cis-aws-5.0", requirement));
         assert_eq!(with["attestation"]["state"], state, "{requirement}");
         assert_eq!(with["status"], without["status"], "{requirement}");

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 /// A statement about a requirement. It is printed beside the status of the requirement and never changes it.
@@ -33,11 +34,18 @@ struct Written {
     /// Who says it.
     author: String,
     /// Day of the statement, such as `2026-11-24`.
+    #[serde(deserialize_with = "day")]
     #[schemars(with = "String", extend("format" = "date"))]
     date: Date,
     /// Last day on which it holds, at most a year later.
+    #[serde(deserialize_with = "day")]
     #[schemars(with = "String", extend("format" = "date"))]
     expires: Date,
+}
+
+fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom(format!("`{text}` is not a day, such as `2026-11-24`")))
 }
 
 impl JsonSchema for Attestation {

@@ -342,8 +342,8 @@ fn an_attestation_is_refused_where_it_cannot_be_meant() {
     for (key, value, expected) in [
         ("expires", "2026-01-30", "expires on 2026-01-30, before its date 2026-01-31"),
         ("expires", "2027-02-01", "holds from 2026-01-31 to 2027-02-01, longer than a year"),
-        ("expires", "next year", "next year"),
-        ("date", "2026-02-30", "2026-02-30"),
+        ("expires", "next year", "`next year` is not a day, such as `2026-11-24`"),
+        ("date", "2026-02-30", "`2026-02-30` is not a day, such as `2026-11-24`"),
         ("statement", "''", "the attestation of requirement `1.1` has no statement"),
         ("author", "' '", "the attestation of requirement `1.1` has no author"),
         (

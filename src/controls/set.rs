@@ -358,7 +358,16 @@ fn known<'n>(name: &str, what: &str, all: impl Iterator<Item = &'n String> + Clo
     if all.clone().any(|id| id == name) {
         return Ok(());
     }
-    let hint = yaml::closest(name, all.clone().map(String::as_str));
+    // What was typed is more likely cut short than mistyped: `cis-aws-5` is not 1.5.
+    let longer: Vec<&str> = all.clone().map(String::as_str).filter(|id| id.starts_with(name)).collect();
+    let hint = match longer.as_slice() {
+        [one] => Some(*one),
+        [] => yaml::closest(name, all.clone().map(String::as_str)),
+        [..] if what == "framework" => {
+            return Err(format!("unknown {what} `{name}`; there are {}", longer.join(", ")));
+        }
+        [..] => yaml::closest(name, all.clone().map(String::as_str)),
+    };
     let hint = match (hint, what) {
         (Some(best), _) => format!("; did you mean `{best}`?"),
         (None, "framework") => {

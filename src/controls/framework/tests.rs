@@ -120,7 +120,7 @@ fn mistakes_name_file_line_and_column() {
     );
     assert_eq!(
         decides("  - { id: '2', title: t, section: s, level: two }\n"),
-        "acme.yaml:5:47: expected a whole number"
+        "acme.yaml:5:45: expected a whole number"
     );
     assert_eq!(
         decides("  - { id: '2', title: t, section: s, controls: [c], planned: [c] }\n"),
