@@ -317,6 +317,8 @@ impl Framework {
         }
         self.requirements.retain(|requirement| requirement.level.is_some_and(|of| of <= level));
         self.level = Some(level);
+        let left_out = format!("Requirements above level {level} are left out.");
+        self.covers = format!("{} {left_out}", self.covers).trim().to_owned();
         Ok(())
     }
 }

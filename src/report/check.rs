@@ -336,4 +336,47 @@ mod tests {
             assert!(matches!(report.check(), Err(Inconsistent::Status { .. })), "{stated:?}");
         }
     }
+    #[test]
+    fn evidence_neither_meets_nor_fails_a_requirement() {
+        let mut report = sample::report();
+        report.frameworks.truncate(1);
+        report.frameworks[0].relation = Relation::Contributes;
+        assert!(matches!(report.check(), Err(Inconsistent::Status { .. })), "decided by evidence");
+        let contributed = |status: RequirementStatus| match status {
+            RequirementStatus::Fail => RequirementStatus::FailingEvidence,
+            RequirementStatus::Pass => RequirementStatus::NoFailingEvidence,
+            other => other,
+        };
+        for row in &mut report.frameworks[0].requirements {
+            row.status = contributed(row.status);
+            row.accounts.values_mut().for_each(|status| *status = contributed(*status));
+        }
+        report.check().expect("it adds up");
+        for (id, stated) in [
+            ("1.5", RequirementStatus::NoFailingEvidence),
+            ("1.10", RequirementStatus::NoFailingEvidence),
+            ("1.10", RequirementStatus::FailingEvidence),
+        ] {
+            let mut wrong = report.clone();
+            status(&mut wrong, id, stated);
+            assert!(matches!(wrong.check(), Err(Inconsistent::Status { .. })), "{id} {stated:?}");
+        }
+        report.frameworks[0].relation = Relation::Decides;
+        assert!(matches!(report.check(), Err(Inconsistent::Status { .. })), "evidence in what is decided");
+    }
+
+    #[test]
+    fn a_control_that_ran_otherwise_is_not_counted() {
+        let mut report = sample::report();
+        let row =
+            report.frameworks[0].requirements.iter_mut().find(|row| row.id == "1.5").expect("it is there");
+        row.set_otherwise.clone_from(&row.controls);
+        assert!(matches!(report.check(), Err(Inconsistent::Totals { .. })));
+        let row =
+            report.frameworks[0].requirements.iter_mut().find(|row| row.id == "1.5").expect("it is there");
+        row.totals = Counts::zero();
+        row.status = RequirementStatus::NotCovered;
+        row.accounts.values_mut().for_each(|status| *status = RequirementStatus::NotCovered);
+        report.check().expect("it adds up");
+    }
 }

@@ -157,6 +157,7 @@ fn a_profile_holds_its_level_and_those_below() {
         let mut framework = framework.clone();
         framework.limit_to_level(level)?;
         assert_eq!(framework.level, Some(level));
+        assert_eq!(framework.covers, format!("Requirements above level {level} are left out."));
         Ok::<_, String>(framework.requirements.into_iter().map(|r| r.id).collect::<Vec<_>>())
     };
     assert_eq!(ids(1).expect("a level"), ["2"]);
