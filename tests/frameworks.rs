@@ -1,6 +1,11 @@
 //! The framework files against the facts they were made from, and what users see of frameworks.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is missing"
+)]
 
 mod common;
 
