@@ -360,5 +360,5 @@ fn an_attestation_is_refused_where_it_cannot_be_meant() {
     }
     let error =
         refused("attestations:\n  - { framework: f, requirement: '1', statement: s, date: 2026-01-01 }\n");
-    assert!(error.starts_with("upright.yaml:2:5: ") && error.contains("author"), "{error}");
+    assert!(error.starts_with("upright.yaml:2:") && error.contains("missing field `author`"), "{error}");
 }

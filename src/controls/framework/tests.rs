@@ -140,7 +140,7 @@ fn mistakes_name_file_line_and_column() {
     );
     assert_eq!(
         mistake(&file("relation: contributes\ncovers: c\n", "  - { id: '1', title: t, section: s }\n")),
-        "acme.yaml:6:5: nothing contributes to requirement `1`; leave it out, and say so in `covers`"
+        "acme.yaml:7:5: nothing contributes to requirement `1`; leave it out, and say so in `covers`"
     );
     assert_eq!(
         mistake("id: acmee\ntitle: t\nversion: '1'\nrequirements: []\n"),
