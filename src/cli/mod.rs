@@ -5,6 +5,7 @@ mod config;
 mod controls;
 mod exit;
 mod explain;
+mod frameworks;
 mod iam_policy;
 mod man;
 mod output;
@@ -61,6 +62,8 @@ enum Command {
     Scan(Box<scan::ScanArguments>),
     /// List, show, test and write controls.
     Controls(controls::ControlsArguments),
+    /// List and show frameworks: what they require, and what decides it.
+    Frameworks(frameworks::FrameworksArguments),
     /// Print the IAM policy that a scan needs, and nothing more.
     IamPolicy(Box<iam_policy::IamPolicyArguments>),
     /// About `upright.yaml`.
@@ -111,6 +114,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let done = match arguments.command {
         Command::Scan(arguments) => scan::run(*arguments),
         Command::Controls(arguments) => controls::run(arguments),
+        Command::Frameworks(arguments) => frameworks::run(&arguments),
         Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments};
@@ -25,6 +26,7 @@ use crate::run::{Progress, collect, plan};
 #[command(after_help = "Examples:\n  \
     upright scan\n  \
     upright scan --organization --role-name Audit --external-id X\n  \
+    upright scan --framework cis-aws-5.0 --level 1\n  \
     upright scan --framework cis-aws-7.0 --regions eu-west-1,eu-central-1\n  \
     upright scan --format html,sarif --out reports\n  \
     upright scan --since upright-report/report.json\n  \
@@ -71,6 +73,8 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     let mut config = arguments.scope.config()?;
     arguments.run.apply(&mut config);
     let controls = settings::controls(&config)?;
+    let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
+    let attestations = settings::attestations(&config, today)?;
     let scope = settings::scope(&config);
     if arguments.explain {
         let plan = plan(&controls.wanted(), &scope, None);
@@ -96,6 +100,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     if let Some((earlier, path)) = &earlier {
         reports::compare(&mut report, earlier, path)?;
     }
+    report.attest(attestations, today);
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use jiff::civil::Date;
 
 use super::Stopped;
 use crate::accounts::{RoleSettings, Scope, Selector};
 use crate::aws::{Limits, Source};
-use crate::config::{self, AccountId, Config, RegionName, Selection};
+use crate::config::{self, AccountId, Attestation, Config, RegionName, Selection};
 use crate::controls::{ControlSet, Severity};
 use crate::notify::Receiver;
 use crate::report::Format;
+use crate::yaml;
 
 /// Flags that say what is scanned and by which controls; each overrides the key of the same name in
 /// `upright.yaml`.
@@ -65,6 +67,9 @@ pub(super) struct ScopeArguments {
     /// Framework to measure against; may be given several times
     #[arg(long = "framework", value_delimiter = ',', value_name = "ID")]
     frameworks: Vec<String>,
+    /// Profile level that the frameworks are limited to: requirements of this level and those below it
+    #[arg(long, value_name = "N")]
+    level: Option<u8>,
     /// Directory with controls of your own; may be given several times
     #[arg(long, value_name = "DIR")]
     controls: Vec<PathBuf>,
@@ -115,6 +120,7 @@ impl ScopeArguments {
         add_tags(&mut config.exclude, &self.exclude_tags);
         replace(&mut config.regions, &self.regions);
         replace(&mut config.frameworks, &self.frameworks);
+        over(&mut config.level, &self.level);
         replace(&mut config.controls, &self.controls);
         replace(&mut config.enable, &self.enable);
         replace(&mut config.disable, &self.disable);
@@ -159,12 +165,18 @@ pub(super) fn configuration(named: Option<&Path>) -> Result<Config, Stopped> {
 /// The controls that a configuration asks for.
 pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
     let wrong = |why: String| Stopped::usage(miette::miette!("{why}"));
-    all_controls(config)?.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)
+    let mut set = all_controls(config)?;
+    if let Some(level) = config.level {
+        set.limit_to_level(&config.frameworks, level).map_err(wrong)?;
+    }
+    set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)
 }
 
 /// The built-in controls and those of the configuration, with its parameters, chosen or not.
 pub(super) fn all_controls(config: &Config) -> Result<ControlSet, Stopped> {
+    let wrong = |why: String| Stopped::usage(miette::miette!("{why}"));
     let mut set = ControlSet::load(&config.controls).map_err(Stopped::usage)?;
+    known_requirements(&set, &config.attestations).map_err(wrong)?;
     let parameters = config
         .parameters
         .iter()
@@ -174,8 +186,39 @@ pub(super) fn all_controls(config: &Config) -> Result<ControlSet, Stopped> {
         })
         .collect();
     // Before the choice: a file may set parameters of controls that this run leaves out.
-    set.set_parameters(&parameters).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    set.set_parameters(&parameters).map_err(wrong)?;
+    set.ask_as(&config.frameworks, &parameters).map_err(wrong)?;
     Ok(set)
+}
+
+/// Also what this run leaves out may be attested, but not what no framework asks for.
+fn known_requirements(set: &ControlSet, attestations: &[Attestation]) -> Result<(), String> {
+    for attestation in attestations {
+        let id = attestation.requirement();
+        let framework =
+            set.framework(attestation.framework()).map_err(|why| format!("attestations: {why}"))?;
+        if framework.requirements.iter().any(|requirement| requirement.id == id) {
+            continue;
+        }
+        let known = framework.requirements.iter().map(|requirement| requirement.id.as_str());
+        let hint = yaml::closest(id, known).map(|best| format!("; did you mean `{best}`?"));
+        let hint = hint.unwrap_or_else(|| format!("; `upright frameworks show {}` lists them", framework.id));
+        return Err(format!("attestations: framework `{}` has no requirement `{id}`{hint}", framework.id));
+    }
+    Ok(())
+}
+
+/// The attestations of a configuration, as of a day.
+pub(super) fn attestations(config: &Config, day: Date) -> Result<&[Attestation], Stopped> {
+    match config.attestations.iter().find(|attestation| attestation.date() > day) {
+        None => Ok(&config.attestations),
+        Some(attestation) => Err(Stopped::usage(miette::miette!(
+            "attestations: that of requirement `{}` of `{}` is dated {}, and today is {day}",
+            attestation.requirement(),
+            attestation.framework(),
+            attestation.date()
+        ))),
+    }
 }
 
 /// Who is scanned.

@@ -7,6 +7,7 @@
 //! error with file, line and column. What only AWS or the controls can tell (whether an account, a region,
 //! a control or one of its parameters exists) is checked by those who know.
 
+mod attestation;
 mod error;
 mod value;
 
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use attestation::Attestation;
 pub use error::{ConfigError, Invalid};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 
@@ -73,7 +75,14 @@ pub struct Config {
     /// Frameworks that the scan is measured against, by id, such as `cis-aws-3.0`; only their controls run.
     /// Default: all frameworks and every control.
     pub frameworks: Vec<String>,
-    /// Directories with controls of your own, relative to the current directory. Default: none.
+    /// Profile level that `frameworks` are limited to: their requirements of this level and of those below it.
+    /// Default: all of them. Every framework that is named must have the level.
+    pub level: Option<u8>,
+    /// What people say about requirements that no call to AWS can decide; it stands beside their status in the
+    /// report and never changes it. Default: none.
+    pub attestations: Vec<Attestation>,
+    /// Directories with controls of your own, relative to the current directory; a framework of your own is a
+    /// file in a folder `frameworks` of such a directory. Default: none.
     pub controls: Vec<PathBuf>,
     /// Controls to run, by id. Default: all. With an entry here no other control runs, except for those of
     /// `frameworks` where any is named.
@@ -145,6 +154,8 @@ impl Default for Config {
             session_name: "upright".to_owned(),
             session_minutes: 60,
             frameworks: Vec::new(),
+            level: None,
+            attestations: Vec::new(),
             controls: Vec::new(),
             enable: Vec::new(),
             disable: Vec::new(),

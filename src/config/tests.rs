@@ -72,6 +72,14 @@ external_id: nightly
 session_name: upright-nightly
 session_minutes: 15
 frameworks: [cis-aws-3.0]
+level: 1
+attestations:
+  - framework: cis-aws-3.0
+    requirement: "1.1"
+    statement: Phone and address were right.
+    author: Ann Example
+    date: 2026-02-28
+    expires: 2027-02-28
 controls: [./controls]
 enable: [s3-bucket-not-public]
 disable: [s3-bucket-mfa-delete]
@@ -313,4 +321,45 @@ fn the_schema_agrees_with_the_reader() {
         let doc = property["description"].as_str().unwrap_or_default();
         assert!(doc.contains("Default:"), "{key} does not say its default");
     }
+}
+
+#[test]
+fn an_attestation_is_refused_where_it_cannot_be_meant() {
+    let with = |key: &str, value: &str| {
+        let mut keys = BTreeMap::from([
+            ("framework", "cis-aws-5.0"),
+            ("requirement", "'1.1'"),
+            ("statement", "looked at it"),
+            ("author", "Ann"),
+            ("date", "2026-01-31"),
+            ("expires", "2026-07-31"),
+        ]);
+        keys.insert(key, value);
+        let entry: Vec<String> = keys.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        format!("regions: []\nattestations:\n  - {{ {} }}\n", entry.join(", "))
+    };
+    let attested = read(&with("expires", "2027-01-31")).attestations;
+    assert_eq!(attested[0].author(), "Ann");
+    for (key, value, expected) in [
+        ("expires", "2026-01-30", "expires on 2026-01-30, before its date 2026-01-31"),
+        ("expires", "2027-02-01", "holds from 2026-01-31 to 2027-02-01, longer than a year"),
+        ("expires", "next year", "`next year` is not a day, such as `2026-11-24`"),
+        ("date", "2026-02-30", "`2026-02-30` is not a day, such as `2026-11-24`"),
+        ("statement", "''", "the attestation of requirement `1.1` has no statement"),
+        ("author", "' '", "the attestation of requirement `1.1` has no author"),
+        (
+            "statement",
+            r#""two\nlines""#,
+            "the statement in the attestation of requirement `1.1` is more than one line",
+        ),
+        ("author", r#""\e[2J""#, "the author in the attestation of requirement `1.1` is more than one line"),
+        ("until", "2026-07-31", "there is no key `until` here"),
+    ] {
+        let error = refused(&with(key, value));
+        assert!(error.contains(expected), "{key}: {value}: {error}");
+        assert!(error.starts_with("upright.yaml:3:"), "{key}: {value}: {error}");
+    }
+    let error =
+        refused("attestations:\n  - { framework: f, requirement: '1', statement: s, date: 2026-01-01 }\n");
+    assert!(error.starts_with("upright.yaml:2:") && error.contains("missing field `author`"), "{error}");
 }

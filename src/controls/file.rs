@@ -195,6 +195,26 @@ impl Control {
     /// # Errors
     /// When there is no such parameter, or the value is of another type than the default.
     pub fn set_parameter(&mut self, name: &str, value: Value) -> Result<(), String> {
+        self.check_parameter(name, &value)?;
+        if let Some(parameter) = self.parameters.get_mut(name) {
+            parameter.value = value;
+        }
+        let values = self.parameters.iter().map(|(name, p)| (name.clone(), p.value.clone())).collect();
+        self.values = Arc::new(Value::Object(values));
+        Ok(())
+    }
+
+    /// Whether it judges with these values of its parameters.
+    #[must_use]
+    pub fn judges_with(&self, values: &BTreeMap<String, Value>) -> bool {
+        values.iter().all(|(name, value)| self.parameters.get(name).is_some_and(|p| p.value == *value))
+    }
+
+    /// Whether a parameter can have that value.
+    ///
+    /// # Errors
+    /// When there is no such parameter, or the value is of another type than the default.
+    pub fn check_parameter(&self, name: &str, value: &Value) -> Result<(), String> {
         let known = self.parameters.keys().map(String::as_str);
         let Some(parameter) = self.parameters.get(name) else {
             let hint = yaml::closest(name, known).map(|best| format!("; did you mean `{best}`?"));
@@ -204,25 +224,20 @@ impl Control {
                 hint.unwrap_or_default()
             ));
         };
-        let (given, expected) = (type_of(&value), type_of(&parameter.value));
+        let (given, expected) = (type_of(value), type_of(&parameter.value));
         let fits = match (&given, &expected) {
             (Some(Type::List(given)), Some(Type::List(expected))) => {
                 given == expected || **given == Type::Any || **expected == Type::Any
             }
             (given, expected) => given == expected,
         };
-        if !fits {
-            return Err(format!(
-                "parameter `{name}` of control `{}` takes a value such as {}, not {value}",
-                self.id, parameter.value
-            ));
+        if fits {
+            return Ok(());
         }
-        if let Some(parameter) = self.parameters.get_mut(name) {
-            parameter.value = value;
-        }
-        let values = self.parameters.iter().map(|(name, p)| (name.clone(), p.value.clone())).collect();
-        self.values = Arc::new(Value::Object(values));
-        Ok(())
+        Err(format!(
+            "parameter `{name}` of control `{}` takes a value such as {}, not {value}",
+            self.id, parameter.value
+        ))
     }
 }
 

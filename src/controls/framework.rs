@@ -1,16 +1,18 @@
-//! Framework files: the requirements of one version of a benchmark, and how each comes out.
+//! Framework files: the requirements of one version of a benchmark or standard, and how each comes out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_saphyr::Spanned;
 
-use super::source::SourceError;
+use super::source::{SourceError, offset_of};
 use crate::yaml;
 
-/// A framework version, as its file says.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A framework version, as its file says. The keys are explained in `controls/README.md`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Framework {
     /// Id, the name of the file.
     pub id: String,
@@ -19,14 +21,71 @@ pub struct Framework {
     /// Version.
     pub version: String,
     /// Who publishes it.
-    #[serde(default)]
     pub publisher: String,
+    /// What its controls can say about its requirements.
+    pub relation: Relation,
+    /// What the file covers of the framework, and what it leaves out.
+    pub covers: String,
+    /// The profile level that a run is limited to; none, where it measures against all of them.
+    pub level: Option<u8>,
     /// Every requirement, in the framework's order.
     pub requirements: Vec<Requirement>,
 }
 
+/// A framework file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrameworkFile {
+    id: Spanned<String>,
+    title: String,
+    version: String,
+    #[serde(default)]
+    publisher: String,
+    #[serde(default)]
+    relation: Relation,
+    #[serde(default)]
+    covers: String,
+    requirements: Vec<Spanned<Requirement>>,
+}
+
+/// What the controls of a framework can say about its requirements.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// They decide a requirement: all of them pass, or it is not met.
+    #[default]
+    Decides,
+    /// They contribute evidence to a requirement that asks for more than they see, and never meet it.
+    Contributes,
+}
+
+impl Relation {
+    /// The word in files and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decides => "decides",
+            Self::Contributes => "contributes",
+        }
+    }
+
+    /// What a reader of a report must know about every requirement of such a framework.
+    #[must_use]
+    pub const fn note(self) -> &'static str {
+        match self {
+            Self::Decides => "",
+            Self::Contributes => {
+                "Controls contribute evidence to these requirements. None of them is met by that: whether it is \
+                 met is for a person to decide, with this and other evidence."
+            }
+        }
+    }
+}
+
 /// One requirement.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// Id within the version.
@@ -38,23 +97,36 @@ pub struct Requirement {
     /// Profile level, where there are any.
     #[serde(default)]
     pub level: Option<u8>,
-    /// Whether the framework calls it automated or manual.
+    /// Whether the framework calls it automated or manual. One that says nothing leaves it to a person.
+    #[serde(default)]
     pub assessment: Assessment,
-    /// Controls that decide it; all must pass.
+    /// Controls that decide it, of which all must pass, or that contribute evidence to it.
     #[serde(default)]
     pub controls: Vec<String>,
-    /// Controls that it needs and that do not exist yet.
+    /// Controls that it needs and that did not exist when the file was written. Those that are loaded beside
+    /// it count as `controls`.
     #[serde(default)]
     pub planned: Vec<String>,
+    /// Values of parameters that it asks for: control → parameter → value. A control that ran with another
+    /// value does not decide it.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, BTreeMap<String, Value>>,
+    /// What a person looks at to decide it.
+    #[serde(default)]
+    pub look_at: String,
+    /// Byte offset in the file.
+    #[serde(skip)]
+    pub(super) offset: usize,
 }
 
 /// How the framework's publisher expects a requirement to be assessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Assessment {
     /// By a program.
     Automated,
     /// By a person.
+    #[default]
     Manual,
 }
 
@@ -69,14 +141,15 @@ impl Assessment {
     }
 }
 
-/// How a requirement came out.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, Deserialize, JsonSchema,
-)]
+/// How a requirement came out. `Pass` and `Fail` are of frameworks whose controls decide, the two about evidence
+/// of those to which controls contribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequirementStatus {
     /// A control fails.
     Fail,
+    /// A control that contributes evidence fails.
+    FailingEvidence,
     /// No control fails, but something was not observed.
     Unknown,
     /// No control decides it yet, or only part of it.
@@ -85,25 +158,53 @@ pub enum RequirementStatus {
     Manual,
     /// Every control passes, or does not apply to part of what it judges.
     Pass,
+    /// No control that contributes evidence fails. That does not meet the requirement.
+    NoFailingEvidence,
     /// No control applies.
     NotApplicable,
 }
 
 impl RequirementStatus {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 6] =
-        [Self::Fail, Self::Unknown, Self::Pass, Self::Manual, Self::NotCovered, Self::NotApplicable];
+    pub const ALL: [Self; 8] = [
+        Self::Fail,
+        Self::FailingEvidence,
+        Self::Unknown,
+        Self::Pass,
+        Self::NoFailingEvidence,
+        Self::Manual,
+        Self::NotCovered,
+        Self::NotApplicable,
+    ];
 
     /// The words for people.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
             Self::Fail => "fail",
+            Self::FailingEvidence => "failing evidence",
             Self::Unknown => "unknown",
             Self::NotCovered => "not covered",
             Self::Manual => "manual",
             Self::Pass => "pass",
+            Self::NoFailingEvidence => "no failing evidence",
             Self::NotApplicable => "not applicable",
+        }
+    }
+
+    /// Whether a control of the requirement fails.
+    #[must_use]
+    pub const fn is_failing(self) -> bool {
+        matches!(self, Self::Fail | Self::FailingEvidence)
+    }
+
+    /// Whether a framework of that relation can have it.
+    #[must_use]
+    pub const fn is_of(self, relation: Relation) -> bool {
+        match self {
+            Self::Fail | Self::Pass => matches!(relation, Relation::Decides),
+            Self::FailingEvidence | Self::NoFailingEvidence => matches!(relation, Relation::Contributes),
+            Self::Unknown | Self::NotCovered | Self::Manual | Self::NotApplicable => true,
         }
     }
 }
@@ -127,26 +228,117 @@ impl Framework {
     /// # Errors
     /// The first mistake in it.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SourceError> {
-        let framework: Self = yaml::read(text).map_err(|error| SourceError::of_yaml(path, text, &error))?;
-        if path.file_stem().is_none_or(|stem| stem != framework.id.as_str()) {
-            let message = format!("the id `{}` is not the name of the file", framework.id);
-            return Err(SourceError::at(path, text, 0, message));
+        let file: FrameworkFile =
+            yaml::read(text).map_err(|error| SourceError::of_yaml(path, text, &error))?;
+        let wrong = |at: usize, message: String| Err(SourceError::at(path, text, at, message));
+        if path.file_stem().is_none_or(|stem| stem != file.id.value.as_str()) {
+            let at = offset_of(text, file.id.referenced.line(), file.id.referenced.column());
+            return wrong(at, format!("the id `{}` is not the name of the file", file.id.value));
         }
-        for (number, requirement) in framework.requirements.iter().enumerate() {
-            if framework.requirements.iter().take(number).any(|other| other.id == requirement.id) {
-                let at = text.rfind(&format!("id: \"{}\"", requirement.id)).unwrap_or(0);
-                let message = format!("requirement `{}` is listed twice", requirement.id);
-                return Err(SourceError::at(path, text, at, message));
-            }
+        if file.relation == Relation::Contributes && file.covers.trim().is_empty() {
+            return wrong(
+                0,
+                "controls only contribute evidence, and `covers` does not say to what".to_owned(),
+            );
         }
-        Ok(framework)
+        let requirements = file.requirements.into_iter().map(|spanned| {
+            let at = spanned.referenced;
+            let look_at = spanned.value.look_at.trim().to_owned();
+            Requirement { look_at, offset: offset_of(text, at.line(), at.column()), ..spanned.value }
+        });
+        let framework = Self {
+            id: file.id.value,
+            title: file.title,
+            version: file.version,
+            publisher: file.publisher,
+            relation: file.relation,
+            covers: file.covers.trim().to_owned(),
+            level: None,
+            requirements: requirements.collect(),
+        };
+        match framework.first_mistake() {
+            Some((requirement, message)) => wrong(requirement.offset, message),
+            None => Ok(framework),
+        }
+    }
+
+    /// The first requirement that cannot be meant, and why.
+    fn first_mistake(&self) -> Option<(&Requirement, String)> {
+        let has_levels = self.levels().next().is_some();
+        let mut ids: BTreeSet<&str> = BTreeSet::new();
+        self.requirements.iter().find_map(|requirement| {
+            let id = &requirement.id;
+            let mut named: BTreeSet<&str> = BTreeSet::new();
+            let twice = requirement.needs().find(|control| !named.insert(control));
+            let other = requirement.parameters.keys().find(|control| !named.contains(control.as_str()));
+            let message = if !ids.insert(id) {
+                format!("requirement `{id}` is listed twice")
+            } else if has_levels && requirement.level.is_none() {
+                format!("requirement `{id}` has no level, and others have one")
+            } else if requirement.level == Some(0) {
+                format!("requirement `{id}` has level 0; levels count from 1")
+            } else if let Some(control) = twice {
+                format!("requirement `{id}` names control `{control}` twice")
+            } else if let Some(control) = other {
+                format!("requirement `{id}` sets parameters of `{control}`, which is none of its controls")
+            } else if self.relation == Relation::Contributes && named.is_empty() {
+                format!("nothing contributes to requirement `{id}`; leave it out, and say so in `covers`")
+            } else {
+                return None;
+            };
+            Some((requirement, message))
+        })
+    }
+
+    /// The profile levels that its requirements have.
+    pub fn levels(&self) -> impl Iterator<Item = u8> {
+        self.requirements
+            .iter()
+            .filter_map(|requirement| requirement.level)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+    }
+
+    /// Keeps the requirements of a profile: those of `level` and of the levels below it.
+    ///
+    /// # Errors
+    /// When the framework has no such level.
+    pub fn limit_to_level(&mut self, level: u8) -> Result<(), String> {
+        let levels: Vec<String> = self.levels().map(|level| level.to_string()).collect();
+        if levels.is_empty() {
+            return Err(format!("framework `{}` has no levels", self.id));
+        }
+        if !self.levels().any(|known| known == level) {
+            return Err(format!(
+                "framework `{}` has no level {level}; there are {}",
+                self.id,
+                levels.join(", ")
+            ));
+        }
+        self.requirements.retain(|requirement| requirement.level.is_some_and(|of| of <= level));
+        self.level = Some(level);
+        let left_out = format!("Requirements above level {level} are left out.");
+        self.covers = format!("{} {left_out}", self.covers).trim().to_owned();
+        Ok(())
     }
 }
 
 impl Requirement {
-    /// How it comes out; `outcomes` holds one entry for each of its controls that ran.
+    /// The controls that it needs, whether they exist or not.
+    pub fn needs(&self) -> impl Iterator<Item = &str> {
+        self.controls.iter().chain(&self.planned).map(String::as_str)
+    }
+
+    /// How it comes out; `outcomes` holds one entry for each of its controls that ran as it asks.
     #[must_use]
-    pub fn status(&self, outcomes: &[ControlOutcome]) -> RequirementStatus {
+    pub fn status(&self, relation: Relation, outcomes: &[ControlOutcome]) -> RequirementStatus {
+        match relation {
+            Relation::Decides => self.decided(outcomes),
+            Relation::Contributes => contributed(outcomes),
+        }
+    }
+
+    fn decided(&self, outcomes: &[ControlOutcome]) -> RequirementStatus {
         if outcomes.iter().any(|o| o.failed) {
             return RequirementStatus::Fail;
         }
@@ -170,58 +362,23 @@ impl Requirement {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::controls::VerdictKind;
-
-    fn requirement(controls: usize, planned: usize) -> Requirement {
-        Requirement {
-            id: "1".to_owned(),
-            title: String::new(),
-            section: String::new(),
-            level: None,
-            assessment: Assessment::Automated,
-            controls: (0..controls).map(|n| format!("c{n}")).collect(),
-            planned: (0..planned).map(|n| format!("p{n}")).collect(),
-        }
-    }
-
-    fn outcome(verdicts: &[VerdictKind]) -> ControlOutcome {
-        ControlOutcome {
-            evidence_only: false,
-            failed: verdicts.contains(&VerdictKind::Fail),
-            unknown: verdicts.contains(&VerdictKind::Unknown),
-            passed: verdicts.contains(&VerdictKind::Pass),
-        }
-    }
-
-    #[test]
-    fn one_failure_decides_and_one_gap_keeps_it_open() {
-        use VerdictKind::{Fail, NotApplicable, Pass, Unknown};
-        let two = requirement(2, 0);
-        assert_eq!(two.status(&[outcome(&[Pass]), outcome(&[Unknown, Fail])]), RequirementStatus::Fail);
-        assert_eq!(two.status(&[outcome(&[Pass]), outcome(&[Pass, Unknown])]), RequirementStatus::Unknown);
-        assert_eq!(two.status(&[outcome(&[Pass]), outcome(&[NotApplicable])]), RequirementStatus::Pass);
-        assert_eq!(two.status(&[outcome(&[NotApplicable]), outcome(&[])]), RequirementStatus::NotApplicable);
-    }
-
-    #[test]
-    fn what_is_not_covered_can_fail_but_not_pass() {
-        use VerdictKind::{Fail, Pass};
-        assert_eq!(requirement(1, 1).status(&[outcome(&[Pass])]), RequirementStatus::NotCovered);
-        assert_eq!(requirement(1, 1).status(&[outcome(&[Fail])]), RequirementStatus::Fail);
-        assert_eq!(requirement(0, 1).status(&[]), RequirementStatus::NotCovered);
-        assert_eq!(requirement(2, 0).status(&[outcome(&[Pass])]), RequirementStatus::NotCovered);
-        assert_eq!(requirement(0, 0).status(&[]), RequirementStatus::Manual);
-    }
-
-    #[test]
-    fn evidence_alone_leaves_it_to_a_person() {
-        let mut evidence =
-            ControlOutcome { evidence_only: true, failed: false, unknown: false, passed: false };
-        assert_eq!(requirement(1, 0).status(&[evidence]), RequirementStatus::Manual);
-        evidence.failed = true;
-        assert_eq!(requirement(1, 0).status(&[evidence]), RequirementStatus::Fail);
+/// What evidence says of a requirement. Controls that do not exist yet leave it thinner, not undecided: it is
+/// not decided by those that do exist either.
+fn contributed(outcomes: &[ControlOutcome]) -> RequirementStatus {
+    if outcomes.iter().any(|o| o.failed) {
+        RequirementStatus::FailingEvidence
+    } else if outcomes.iter().any(|o| o.unknown) {
+        RequirementStatus::Unknown
+    } else if outcomes.is_empty() {
+        RequirementStatus::NotCovered
+    } else if outcomes.iter().any(|o| o.passed) {
+        RequirementStatus::NoFailingEvidence
+    } else if outcomes.iter().any(|o| o.evidence_only) {
+        RequirementStatus::Manual
+    } else {
+        RequirementStatus::NotApplicable
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::file::Control;
-use super::framework::Framework;
+use super::framework::{Framework, Relation, Requirement};
 use super::source::{LoadErrors, SourceError};
 use crate::collect::{self, Wanted};
 use crate::yaml;
@@ -17,6 +17,39 @@ static BUILTIN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/builtin_c
 
 /// Largest control or framework file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Values of parameters: control → parameter → value.
+pub type SetParameters = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// By what a requirement is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecidedBy {
+    /// Controls: all of them pass, or it is not met.
+    Controls,
+    /// A person, with evidence from controls that can only show that it is not met.
+    Evidence,
+    /// A person alone.
+    Person,
+    /// Controls that do not all exist yet.
+    Planned,
+}
+
+impl DecidedBy {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Controls, Self::Evidence, Self::Person, Self::Planned];
+
+    /// The words for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Controls => "decided by controls",
+            Self::Evidence => "evidence only",
+            Self::Person => "manual",
+            Self::Planned => "planned",
+        }
+    }
+}
 
 /// The controls and frameworks that were loaded.
 #[derive(Debug)]
@@ -37,7 +70,8 @@ impl ControlSet {
     }
 
     /// The built-in ones, extended and overridden by the files of `directories`, later ones first. A file
-    /// below a folder named `frameworks` is a framework, every other a control.
+    /// below a folder named `frameworks` of a directory is a framework, and so is one of a directory of that
+    /// name; every other is a control.
     ///
     /// # Errors
     /// Every mistake in any of the files.
@@ -45,11 +79,12 @@ impl ControlSet {
         let mut set = Self::empty();
         let mut errors = Vec::new();
         for (path, text) in BUILTIN {
-            set.add(Path::new(path), text, &mut errors);
+            set.add(Path::new(path), Path::new(path), text, &mut errors);
         }
         for directory in directories {
             set.add_directory(directory, &mut errors);
         }
+        set.bring_planned_to_life();
         set.check_references(&mut errors);
         if errors.is_empty() { Ok(set) } else { Err(LoadErrors(errors)) }
     }
@@ -87,14 +122,18 @@ impl ControlSet {
                 continue;
             }
             match read(&file) {
-                Ok(text) => self.add(&file, &text, errors),
+                Ok(text) => {
+                    // Folders above the directory are none of its own.
+                    let within = directory.parent().and_then(|above| file.strip_prefix(above).ok());
+                    self.add(&file, within.unwrap_or(&file), &text, errors);
+                }
                 Err(message) => errors.push(SourceError::at(&file, "", 0, message)),
             }
         }
     }
 
-    fn add(&mut self, path: &Path, text: &str, errors: &mut Vec<SourceError>) {
-        let is_framework = path.components().any(|part| part.as_os_str() == "frameworks");
+    fn add(&mut self, path: &Path, within: &Path, text: &str, errors: &mut Vec<SourceError>) {
+        let is_framework = within.components().any(|part| part.as_os_str() == "frameworks");
         if is_framework {
             match Framework::parse(path, text) {
                 Ok(framework) => {
@@ -111,17 +150,36 @@ impl ControlSet {
         }
     }
 
-    /// A requirement must not name a control that does not exist: it would never be decided.
+    /// A control that a framework file calls planned, and that is there now, counts from then on.
+    fn bring_planned_to_life(&mut self) {
+        for requirement in self.frameworks.values_mut().flat_map(|framework| &mut framework.requirements) {
+            let planned = std::mem::take(&mut requirement.planned);
+            let (there, planned) = planned.into_iter().partition(|id| self.controls.contains_key(id));
+            requirement.planned = planned;
+            requirement.controls.extend::<Vec<String>>(there);
+        }
+    }
+
+    /// A requirement must not name a control or a parameter that does not exist: it would never be decided.
     fn check_references(&self, errors: &mut Vec<SourceError>) {
         for framework in self.frameworks.values() {
             let Some((file, text)) = self.sources.get(&framework.id) else { continue };
             for requirement in &framework.requirements {
+                let from = requirement.offset;
+                let place =
+                    |word: &str| from + text.get(from..).and_then(|rest| rest.find(word)).unwrap_or_default();
                 for id in requirement.controls.iter().filter(|id| !self.controls.contains_key(*id)) {
-                    let at = text.find(id.as_str()).unwrap_or(0);
                     let message = format!("requirement `{}` names unknown control `{id}`", requirement.id);
                     let help = yaml::closest(id, self.controls.keys().map(String::as_str));
                     let help = help.map(|best| format!("did you mean `{best}`?"));
-                    errors.push(SourceError::at(file, text, at, message).with_help(help));
+                    errors.push(SourceError::at(file, text, place(id), message).with_help(help));
+                }
+                for (id, values) in &requirement.parameters {
+                    let Some(control) = self.controls.get(id) else { continue };
+                    let wrong = values.iter().filter_map(|(name, value)| {
+                        Some((name, control.check_parameter(name, value).err()?))
+                    });
+                    errors.extend(wrong.map(|(name, why)| SourceError::at(file, text, place(name), why)));
                 }
             }
         }
@@ -141,6 +199,82 @@ impl ControlSet {
     /// Every framework, by id.
     pub fn frameworks(&self) -> impl Iterator<Item = &Framework> {
         self.frameworks.values()
+    }
+
+    /// A framework by id.
+    ///
+    /// # Errors
+    /// When there is none, with the closest that there is.
+    pub fn framework(&self, id: &str) -> Result<&Framework, String> {
+        known(id, "framework", self.frameworks.keys())?;
+        self.frameworks.get(id).ok_or_else(|| format!("unknown framework `{id}`"))
+    }
+
+    /// By what a requirement of a framework is decided.
+    #[must_use]
+    pub fn decided_by(&self, relation: Relation, requirement: &Requirement) -> DecidedBy {
+        let proves_failures_only =
+            |id: &String| self.controls.get(id).is_some_and(|control| control.evidence_only);
+        match (relation, requirement.controls.as_slice(), requirement.planned.as_slice()) {
+            (_, [], []) => DecidedBy::Person,
+            (Relation::Contributes, [_, ..], _) => DecidedBy::Evidence,
+            (_, _, [_, ..]) => DecidedBy::Planned,
+            (Relation::Decides, controls, []) if controls.iter().any(proves_failures_only) => {
+                DecidedBy::Evidence
+            }
+            (Relation::Decides, _, []) => DecidedBy::Controls,
+        }
+    }
+
+    /// Limits frameworks to a profile, before [`ControlSet::select`] chooses their controls.
+    ///
+    /// # Errors
+    /// When no framework is named, one is not known, or one has no such level.
+    pub fn limit_to_level(&mut self, frameworks: &[String], level: u8) -> Result<(), String> {
+        if frameworks.is_empty() {
+            return Err(format!("level {level} is of no framework: name the framework too"));
+        }
+        for name in frameworks {
+            known(name, "framework", self.frameworks.keys())?;
+            if let Some(framework) = self.frameworks.get_mut(name) {
+                framework.limit_to_level(level)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives controls the values of parameters that the frameworks ask for, except for those that are set
+    /// already. Where two frameworks ask for different values the control keeps its own, and does not decide
+    /// the requirements that ask for another: one finding cannot answer two questions.
+    ///
+    /// # Errors
+    /// When a framework is not known.
+    pub fn ask_as(&mut self, frameworks: &[String], set: &SetParameters) -> Result<(), String> {
+        let mut asked: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+        let mut values: BTreeMap<(String, String), Value> = BTreeMap::new();
+        for name in frameworks {
+            for requirement in &self.framework(name)?.requirements {
+                for (control, parameters) in &requirement.parameters {
+                    for (parameter, value) in parameters {
+                        let key = (control.clone(), parameter.clone());
+                        asked.entry(key.clone()).or_default().insert(value.to_string());
+                        values.insert(key, value.clone());
+                    }
+                }
+            }
+        }
+        for ((control, parameter), value) in values {
+            let key = (control.clone(), parameter.clone());
+            let is_one = asked.get(&key).is_some_and(|values| values.len() == 1);
+            let is_set = set.get(&control).is_some_and(|values| values.contains_key(&parameter));
+            if let Some(control) = self.controls.get_mut(&control)
+                && is_one
+                && !is_set
+            {
+                control.set_parameter(&parameter, value)?;
+            }
+        }
+        Ok(())
     }
 
     /// The requirements that a control serves, by framework id.
@@ -194,10 +328,7 @@ impl ControlSet {
     ///
     /// # Errors
     /// A control or parameter that is not known, or a value of another type.
-    pub fn set_parameters(
-        &mut self,
-        parameters: &BTreeMap<String, BTreeMap<String, Value>>,
-    ) -> Result<(), String> {
+    pub fn set_parameters(&mut self, parameters: &SetParameters) -> Result<(), String> {
         for (id, values) in parameters {
             known(id, "control", self.controls.keys())?;
             let Some(control) = self.controls.get_mut(id) else { continue };
@@ -227,7 +358,16 @@ fn known<'n>(name: &str, what: &str, all: impl Iterator<Item = &'n String> + Clo
     if all.clone().any(|id| id == name) {
         return Ok(());
     }
-    let hint = yaml::closest(name, all.clone().map(String::as_str));
+    // What was typed is more likely cut short than mistyped: `cis-aws-5` is not 1.5.
+    let longer: Vec<&str> = all.clone().map(String::as_str).filter(|id| id.starts_with(name)).collect();
+    let hint = match longer.as_slice() {
+        [one] => Some(*one),
+        [] => yaml::closest(name, all.clone().map(String::as_str)),
+        [..] if what == "framework" => {
+            return Err(format!("unknown {what} `{name}`; there are {}", longer.join(", ")));
+        }
+        [..] => yaml::closest(name, all.clone().map(String::as_str)),
+    };
     let hint = match (hint, what) {
         (Some(best), _) => format!("; did you mean `{best}`?"),
         (None, "framework") => {

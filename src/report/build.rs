@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+use super::AttestationRow;
 use super::document::{
     ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION,
 };
 use crate::aws::{OperationCount, Tally};
-use crate::controls::{Control, ControlOutcome, ControlSet, Framework, Requirement, VerdictKind};
+use crate::controls::{Assessment, Control, ControlOutcome, ControlSet, Framework, Relation, Requirement};
+use crate::controls::{RequirementStatus, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::{Account, CoverageState, Inventory, Unseen};
 
@@ -123,33 +125,41 @@ fn framework_row(framework: &Framework, ran: Ran<'_>, sums: &Sums<'_>) -> Framew
         id: framework.id.clone(),
         title: framework.title.clone(),
         version: framework.version.clone(),
-        requirements: framework.requirements.iter().map(|r| requirement_row(r, ran, sums)).collect(),
+        relation: framework.relation,
+        note: framework.relation.note().to_owned(),
+        covers: framework.covers.clone(),
+        level: framework.level,
+        requirements: framework
+            .requirements
+            .iter()
+            .map(|requirement| requirement_row(framework.relation, requirement, ran, sums))
+            .collect(),
     }
 }
 
-fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> RequirementRow {
+fn requirement_row(
+    relation: Relation,
+    requirement: &Requirement,
+    ran: Ran<'_>,
+    sums: &Sums<'_>,
+) -> RequirementRow {
+    let (counted, otherwise): (Vec<&Control>, Vec<&Control>) =
+        requirement.controls.iter().filter_map(|id| ran.controls.control(id)).partition(|control| {
+            requirement.parameters.get(&control.id).is_none_or(|values| control.judges_with(values))
+        });
     let judged: Vec<&Account> = ran.inventory.accounts.iter().filter(|a| a.is_judged()).collect();
     let of = |accounts: &[&Account]| {
-        let outcomes = requirement.controls.iter().filter_map(|id| ran.controls.control(id)).map(|control| {
-            let mut counts = Counts::zero();
-            for account in accounts {
-                counts = counts.plus(sums.get(&control.id, &account.id));
-            }
-            ControlOutcome {
-                evidence_only: control.evidence_only,
-                failed: counts.fail > 0,
-                unknown: counts.unknown > 0,
-                passed: counts.pass > 0,
-            }
-        });
-        requirement.status(&outcomes.collect::<Vec<_>>())
+        let outcomes = counted.iter().map(|control| outcome(control, accounts, sums));
+        requirement.status(relation, &outcomes.collect::<Vec<_>>())
     };
     let mut totals = Counts::zero();
     for account in &judged {
-        for control in &requirement.controls {
-            totals = totals.plus(sums.get(control, &account.id));
+        for control in &counted {
+            totals = totals.plus(sums.get(&control.id, &account.id));
         }
     }
+    let status = of(&judged);
+    let asks_a_person = requirement.assessment == Assessment::Manual || status == RequirementStatus::Manual;
     RequirementRow {
         id: requirement.id.clone(),
         title: requirement.title.clone(),
@@ -158,9 +168,24 @@ fn requirement_row(requirement: &Requirement, ran: Ran<'_>, sums: &Sums<'_>) -> 
         assessment: requirement.assessment.as_str().to_owned(),
         controls: requirement.controls.clone(),
         planned: requirement.planned.clone(),
-        status: of(&judged),
+        set_otherwise: otherwise.into_iter().map(|control| control.id.clone()).collect(),
+        look_at: requirement.look_at.clone(),
+        attestation: asks_a_person.then(AttestationRow::open),
+        status,
         accounts: judged.iter().map(|account| (account.id.clone(), of(&[*account]))).collect(),
         totals,
+    }
+}
+
+fn outcome(control: &Control, accounts: &[&Account], sums: &Sums<'_>) -> ControlOutcome {
+    let counts = accounts
+        .iter()
+        .fold(Counts::zero(), |counts, account| counts.plus(sums.get(&control.id, &account.id)));
+    ControlOutcome {
+        evidence_only: control.evidence_only,
+        failed: counts.fail > 0,
+        unknown: counts.unknown > 0,
+        passed: counts.pass > 0,
     }
 }
 

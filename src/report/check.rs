@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow};
-use crate::controls::RequirementStatus;
-use crate::controls::VerdictKind;
+use crate::controls::{Relation, RequirementStatus, VerdictKind};
 use crate::findings::Finding;
 
 /// What does not add up in a report.
@@ -77,6 +76,14 @@ pub enum Inconsistent {
         since: String,
         /// What does not fit.
         what: String,
+    },
+    /// A requirement is stated as attested without a statement, or as open with one.
+    #[error("the attestation of requirement `{requirement}` of `{framework}` is not what its state says")]
+    Attestation {
+        /// The framework.
+        framework: String,
+        /// The requirement.
+        requirement: String,
     },
 }
 
@@ -196,13 +203,14 @@ fn check_framework(
         let found = requirement
             .controls
             .iter()
+            .filter(|id| !requirement.set_otherwise.contains(id))
             .collect::<BTreeSet<_>>()
             .into_iter()
             .filter_map(|id| controls.get(id.as_str()))
             .fold(Counts::zero(), |sum, control| sum.plus(control.totals));
         let of = || format!("requirement `{}` of `{}`", requirement.id, framework.id);
         same(of, requirement.totals, found)?;
-        if !status_fits(requirement) {
+        if !status_fits(framework.relation, requirement) {
             return Err(Inconsistent::Status {
                 framework: framework.id.clone(),
                 requirement: requirement.id.clone(),
@@ -210,21 +218,34 @@ fn check_framework(
                 totals: requirement.totals,
             });
         }
+        if let Some(attestation) = &requirement.attestation
+            && !attestation.is_consistent()
+        {
+            return Err(Inconsistent::Attestation {
+                framework: framework.id.clone(),
+                requirement: requirement.id.clone(),
+            });
+        }
     }
     Ok(())
 }
 
-/// A failure is never hidden behind another status, and nothing passes that was not observed.
-fn status_fits(requirement: &RequirementRow) -> bool {
+/// A failure is never hidden behind another status, nothing passes that was not observed, and evidence alone
+/// meets nothing.
+fn status_fits(relation: Relation, requirement: &RequirementRow) -> bool {
     let Counts { pass, fail, unknown, .. } = requirement.totals;
-    let in_an_account = requirement.accounts.values().any(|status| *status == RequirementStatus::Fail);
-    let fails = requirement.status == RequirementStatus::Fail;
-    fails == (fail > 0)
-        && fails == in_an_account
-        && match requirement.status {
+    let status = requirement.status;
+    let in_accounts = || requirement.accounts.values().copied();
+    status.is_of(relation)
+        && in_accounts().all(|status| status.is_of(relation))
+        && status.is_failing() == (fail > 0)
+        && status.is_failing() == in_accounts().any(RequirementStatus::is_failing)
+        && match status {
             RequirementStatus::Pass => unknown == 0 && pass > 0 && requirement.planned.is_empty(),
+            RequirementStatus::NoFailingEvidence => unknown == 0 && pass > 0,
             RequirementStatus::NotApplicable => unknown == 0 && pass == 0,
             RequirementStatus::Fail
+            | RequirementStatus::FailingEvidence
             | RequirementStatus::Unknown
             | RequirementStatus::NotCovered
             | RequirementStatus::Manual => true,
@@ -359,5 +380,48 @@ mod tests {
             status(&mut report, "1.8", stated);
             assert!(matches!(report.check(), Err(Inconsistent::Status { .. })), "{stated:?}");
         }
+    }
+    #[test]
+    fn evidence_neither_meets_nor_fails_a_requirement() {
+        let mut report = sample::report();
+        report.frameworks.truncate(1);
+        report.frameworks[0].relation = Relation::Contributes;
+        assert!(matches!(report.check(), Err(Inconsistent::Status { .. })), "decided by evidence");
+        let contributed = |status: RequirementStatus| match status {
+            RequirementStatus::Fail => RequirementStatus::FailingEvidence,
+            RequirementStatus::Pass => RequirementStatus::NoFailingEvidence,
+            other => other,
+        };
+        for row in &mut report.frameworks[0].requirements {
+            row.status = contributed(row.status);
+            row.accounts.values_mut().for_each(|status| *status = contributed(*status));
+        }
+        report.check().expect("it adds up");
+        for (id, stated) in [
+            ("1.5", RequirementStatus::NoFailingEvidence),
+            ("1.10", RequirementStatus::NoFailingEvidence),
+            ("1.10", RequirementStatus::FailingEvidence),
+        ] {
+            let mut wrong = report.clone();
+            status(&mut wrong, id, stated);
+            assert!(matches!(wrong.check(), Err(Inconsistent::Status { .. })), "{id} {stated:?}");
+        }
+        report.frameworks[0].relation = Relation::Decides;
+        assert!(matches!(report.check(), Err(Inconsistent::Status { .. })), "evidence in what is decided");
+    }
+
+    #[test]
+    fn a_control_that_ran_otherwise_is_not_counted() {
+        let mut report = sample::report();
+        let row =
+            report.frameworks[0].requirements.iter_mut().find(|row| row.id == "1.5").expect("it is there");
+        row.set_otherwise.clone_from(&row.controls);
+        assert!(matches!(report.check(), Err(Inconsistent::Totals { .. })));
+        let row =
+            report.frameworks[0].requirements.iter_mut().find(|row| row.id == "1.5").expect("it is there");
+        row.totals = Counts::zero();
+        row.status = RequirementStatus::NotCovered;
+        row.accounts.values_mut().for_each(|status| *status = RequirementStatus::NotCovered);
+        report.check().expect("it adds up");
     }
 }

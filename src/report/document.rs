@@ -6,9 +6,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Changes;
+use super::{AttestationRow, Changes};
 use crate::aws::OperationCount;
-use crate::controls::{RequirementStatus, Severity, VerdictKind};
+use crate::controls::{Relation, RequirementStatus, Severity, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::{Account, Coverage, Unseen};
 
@@ -192,6 +192,18 @@ pub struct FrameworkRow {
     pub title: String,
     /// Version.
     pub version: String,
+    /// What controls can say about its requirements: decide them, or contribute evidence to them.
+    #[serde(default)]
+    pub relation: Relation,
+    /// What must be known to read its statuses, where that is more than their words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// What of the framework is listed, and what is left out.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub covers: String,
+    /// The profile level that the run was limited to; requirements of higher levels are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
     /// Every requirement, in the framework's order.
     pub requirements: Vec<RequirementRow>,
 }
@@ -209,10 +221,19 @@ pub struct RequirementRow {
     pub level: Option<u8>,
     /// Whether the framework itself calls it automated or manual.
     pub assessment: String,
-    /// Controls that decide it.
+    /// Controls that decide it, or contribute evidence to it.
     pub controls: Vec<String>,
     /// Controls that it needs and that do not exist yet.
     pub planned: Vec<String>,
+    /// Those of `controls` that ran with other values of their parameters than it asks for: they do not count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_otherwise: Vec<String>,
+    /// What a person looks at to decide it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub look_at: String,
+    /// What a person says about it, where one has to or did. It never changes the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<AttestationRow>,
     /// How it came out over all accounts.
     pub status: RequirementStatus,
     /// How it came out in each account.

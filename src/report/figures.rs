@@ -95,7 +95,7 @@ pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
 }
 
 /// How many requirements came out which way, in the order of [`RequirementStatus::ALL`].
-pub(super) fn statuses(framework: &FrameworkRow) -> [(RequirementStatus, u64); 6] {
+pub(super) fn statuses(framework: &FrameworkRow) -> [(RequirementStatus, u64); RequirementStatus::ALL.len()] {
     let mut counted = RequirementStatus::ALL.map(|status| (status, 0));
     for requirement in &framework.requirements {
         for (status, count) in &mut counted {

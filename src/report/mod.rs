@@ -4,6 +4,7 @@
 
 mod advice;
 pub mod asff;
+mod attestation;
 mod build;
 mod changes;
 mod check;
@@ -30,6 +31,7 @@ pub mod sarif;
 pub mod terminal;
 mod text;
 
+pub use attestation::{AttestationRow, AttestationState, Attested};
 pub use build::Ran;
 pub use changes::{Changes, Past};
 pub use check::Inconsistent;

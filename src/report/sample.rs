@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
 use crate::aws::OperationCount;
-use crate::controls::RequirementStatus;
 use crate::controls::{Evidence, Severity, VerdictKind};
+use crate::controls::{Relation, RequirementStatus};
 use crate::findings::{Finding, Identity};
 use crate::inventory::{Account, AccountState, Cause, Coverage, CoverageError, CoverageState, Unseen};
 
@@ -546,6 +546,10 @@ fn cis(controls: &[ControlRow], findings: &[Finding]) -> FrameworkRow {
         id: "cis-aws-3.0".to_owned(),
         title: "CIS AWS Foundations Benchmark 3.0".to_owned(),
         version: "3.0".to_owned(),
+        relation: Relation::Decides,
+        note: String::new(),
+        covers: String::new(),
+        level: None,
         requirements: REQUIREMENTS
             .into_iter()
             .map(|(id, title, deciding, planned)| {
@@ -571,6 +575,9 @@ fn cis(controls: &[ControlRow], findings: &[Finding]) -> FrameworkRow {
                     assessment: if deciding.is_empty() { "manual" } else { "automated" }.to_owned(),
                     controls: deciding.iter().map(|&c| c.to_owned()).collect(),
                     planned: planned.iter().map(|&c| c.to_owned()).collect(),
+                    set_otherwise: Vec::new(),
+                    look_at: String::new(),
+                    attestation: None,
                     status,
                     accounts: [MANAGEMENT, PROD, DEV, LOCKED].map(in_account).into(),
                     totals,

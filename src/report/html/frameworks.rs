@@ -169,10 +169,10 @@ fn join(ids: &[&String]) -> String {
 
 pub(super) const fn class(status: RequirementStatus) -> &'static str {
     match status {
-        RequirementStatus::Fail => "fail",
+        RequirementStatus::Fail | RequirementStatus::FailingEvidence => "fail",
         RequirementStatus::Unknown => "unknown",
         RequirementStatus::Pass => "pass",
-        RequirementStatus::Manual => "manual",
+        RequirementStatus::Manual | RequirementStatus::NoFailingEvidence => "manual",
         RequirementStatus::NotCovered => "not_covered",
         RequirementStatus::NotApplicable => "not_applicable",
     }

@@ -227,8 +227,12 @@ impl<'a> Summary<'a> {
         let shown: Vec<RequirementStatus> = RequirementStatus::ALL
             .into_iter()
             .filter(|status| {
-                *status != RequirementStatus::NotApplicable
-                    || of.iter().any(|(_, counts)| counts.iter().any(|(s, n)| s == status && *n > 0))
+                !matches!(
+                    status,
+                    RequirementStatus::NotApplicable
+                        | RequirementStatus::FailingEvidence
+                        | RequirementStatus::NoFailingEvidence
+                ) || of.iter().any(|(_, counts)| counts.iter().any(|(s, n)| s == status && *n > 0))
             })
             .collect();
         let numbers: usize = shown.iter().map(|status| status.words().len() + 2).sum();
@@ -359,11 +363,12 @@ fn as_many_as_fit(resources: &[Named], room: usize) -> (String, String) {
 
 const fn paint(status: RequirementStatus) -> Paint {
     match status {
-        RequirementStatus::Fail => Paint::Red,
+        RequirementStatus::Fail | RequirementStatus::FailingEvidence => Paint::Red,
         RequirementStatus::Unknown => Paint::Yellow,
         RequirementStatus::Pass => Paint::Green,
-        RequirementStatus::Manual | RequirementStatus::NotCovered | RequirementStatus::NotApplicable => {
-            Paint::Plain
-        }
+        RequirementStatus::Manual
+        | RequirementStatus::NotCovered
+        | RequirementStatus::NoFailingEvidence
+        | RequirementStatus::NotApplicable => Paint::Plain,
     }
 }
