@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{Done, Stopped, print, print_json};
+use super::output::{print, print_json};
+use super::{Done, Stopped};
 use crate::controls::{ControlSet, DecidedBy, Framework, Relation, Requirement, SetParameters};
 
 #[derive(Debug, Args)]

@@ -62,7 +62,7 @@ struct Block<'a> {
     format: u32,
     verdicts: [VerdictKind; 4],
     severities: [Severity; 5],
-    statuses: [RequirementStatus; 6],
+    statuses: [RequirementStatus; 8],
     states: [CoverageState; 3],
     controls: Vec<ControlData<'a>>,
     frameworks: Vec<FrameworkData<'a>>,

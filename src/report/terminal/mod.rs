@@ -253,7 +253,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    fn frameworks_one_below_the_other(&mut self, of: &[(&str, [(RequirementStatus, u64); 6])]) {
+    fn frameworks_one_below_the_other(&mut self, of: &[(&str, [(RequirementStatus, u64); 8])]) {
         self.screen.heading("Frameworks");
         for (title, counts) in of {
             self.screen.paragraph("  ", title);
