@@ -1,5 +1,5 @@
 # What people do with this repository. It needs Rust (rustup takes the version from rust-toolchain.toml),
-# Python 3.10 or newer with venv, and a C compiler; its tests also need Chromium, which `make browser` installs
+# Python 3.11 or newer with venv, and a C compiler; its tests also need Chromium, which `make browser` installs
 # on Debian and Ubuntu.
 #
 # Every cargo command that builds says --workspace. Demo, tests, lints and documentation then share one set
@@ -20,8 +20,8 @@ help: ## Say what there is
 venv: $(VENV) ## Make .venv, the Python environment of the emulated AWS
 
 $(VENV): tests/support/requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-		echo 'Python 3.10 or newer is needed; choose one with `make PYTHON=python3.12 …`.' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Python 3.11 or newer is needed; choose one with `make PYTHON=python3.12 …`.' >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || { \
 		echo 'Python cannot make virtual environments here. On Debian and Ubuntu: apt install python3-venv' >&2; \
 		exit 1; }

@@ -169,8 +169,9 @@ fn a_reader_that_has_enough_of_a_report_is_no_error() {
 
 #[test]
 fn a_scan_says_what_changed_since_an_earlier_one() {
-    let world = scanned(&["--enable", "iam-password-reuse"]);
-    fs::rename(world.dir().join("out"), world.dir().join("before")).unwrap();
+    let world = scanned(&["--enable", "iam-password-reuse,iam-root-mfa"]);
+    let judge_again = ["scan", "--inventory", "state.zst", "--format", "json", "--out", "before"];
+    offline(&world, &[&judge_again[..], &["--enable", "iam-password-reuse"]].concat());
     let judge = |arguments: &[&str]| {
         let scan = ["scan", "--inventory", "state.zst", "--format", "json", "--out", "out"];
         let since = ["--since", "before/report.json"];

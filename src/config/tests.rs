@@ -96,6 +96,7 @@ max_attempts: 3
 send: [securityhub]
 out: reports
 formats: [html]
+html_max_findings: 5000
 fail_on: high
 "#;
 
@@ -150,7 +151,10 @@ fn a_wrong_type_is_refused_where_it_stands() {
             "1:10: expected a list; write `[one, two]`, or one `- entry` on each line; for none, leave the key out",
         ),
         ("fail_on: hihg\n", "1:10: `hihg` is not known here; did you mean `high`?"),
-        ("formats: [pdf]\n", "1:11: `pdf` is not known here; it can be json, html"),
+        (
+            "formats: [pdf]\n",
+            "1:11: `pdf` is not known here; it can be json, jsonl, csv, html, markdown, junit, sarif, ocsf, asff",
+        ),
     ] {
         assert_eq!(refused(text), format!("upright.yaml:{expected}"));
     }

@@ -298,7 +298,7 @@ mod tests {
         let at = first_failing(&now, control);
         let gone = now.findings.remove(at);
         assert_eq!(ids(&between(&sample::report(), &now).resolved), [gone.id.as_str()]);
-        assert_eq!(between(&now_as_earlier(&now), &later()).new, [gone.id.clone()]);
+        assert_eq!(between(&now_as_earlier(&now), &later()).new, [gone.id.as_str()]);
         // The buckets of the account could not be listed.
         let mut place =
             now.findings.iter().find(|f| f.account == sample::LOCKED && f.control == control).cloned();

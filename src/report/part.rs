@@ -128,9 +128,10 @@ mod tests {
     use crate::report::Past;
     use crate::report::sample;
 
-    fn past(finding: &Finding) -> Past {
+    /// What another finding of the same place was in the earlier run.
+    fn past(which: &str, finding: &Finding) -> Past {
         Past {
-            id: format!("{}00", finding.id),
+            id: format!("{which}{}", finding.id.get(which.len()..).unwrap_or_default()),
             control: finding.control.clone(),
             severity: finding.severity,
             account: finding.account.clone(),
@@ -153,9 +154,9 @@ mod tests {
             still_failing: (failing.len() - new.len() - 1) as u64,
             new,
             newly_judged,
-            resolved: failing.iter().map(past).collect(),
-            no_longer_observed: failing.iter().take(2).map(past).collect(),
-            no_longer_judged: failing.iter().rev().take(3).map(past).collect(),
+            resolved: failing.iter().map(|f| past("x0", f)).collect(),
+            no_longer_observed: failing.iter().take(2).map(|f| past("x1", f)).collect(),
+            no_longer_judged: failing.iter().rev().take(3).map(|f| past("x2", f)).collect(),
         });
         report
     }

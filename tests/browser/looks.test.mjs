@@ -63,6 +63,17 @@ async function assertNoSidewaysScroll(page, where) {
   assert.ok(wide.scrollWidth <= wide.width, `${where} scrolls sideways: ${JSON.stringify(wide)}`);
 }
 
+/// Fails when an element cannot be seen in what scrolls it, or on the screen.
+async function assertInView(page, selector, within, what) {
+  const place = await page.evaluate(([selector, within]) => {
+    const box = (one) => document.querySelector(one)?.getBoundingClientRect();
+    const inner = box(selector);
+    const outer = within ? box(within) : { top: 0, bottom: innerHeight };
+    return { found: Boolean(inner), isIn: inner && inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1, inner, outer };
+  }, [selector, within]);
+  assert.ok(place.isIn, `${what} is not in view: ${JSON.stringify(place)}`);
+}
+
 for (const [name, options] of Object.entries(STATES)) {
   test(`${name}: accessible and no wider than the screen, with the list and with a finding open`, async () => {
     const { context, page } = await open(browser, address("ordinary"), options);
@@ -77,6 +88,8 @@ for (const [name, options] of Object.entries(STATES)) {
     await follow(page, `#finding-${failing.id}`);
     await page.locator(".detail").waitFor();
     await shot(page, `${name}-detail`);
+    await assertInView(page, "#opened h3", null, `${name}: the opened finding`);
+    await assertInView(page, "#rows .current", "#rows", `${name}: its row`);
     await assertNoSidewaysScroll(page, `${name} with a finding open`);
     await assertAccessible(page, `${name} with a finding open`);
 
@@ -101,7 +114,7 @@ test("no findings at all is a sentence, not an empty box", async () => {
   const { context, page } = await open(browser, address("ordinary", "#findings?q=no-such-thing-anywhere"), DESKTOP);
   await eventually(() => matches(page), 0, "matches");
   await shot(page, "no-matches");
-  assert.match(await page.locator("#findings").innerText(), /\bno\b|nothing|none/i);
+  assert.match(await page.locator("#findings").innerText(), /\b0 findings of 3,000\b/);
   await assertAccessible(page, "no matches");
   await context.close();
 });
@@ -146,6 +159,9 @@ test("the list is searched, walked and read with the keyboard alone", async () =
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
   await shot(page, "keyboard-row");
+  await assertInView(page, '#rows .current[aria-rowindex="3"]', "#rows", "the second row, two presses down");
+  for (let presses = 0; presses < 30; presses += 1) await page.keyboard.press("ArrowDown");
+  await assertInView(page, "#rows .current", "#rows", "the current row, after many presses");
   await page.keyboard.press("Enter");
   await page.locator(".detail").waitFor();
   await shot(page, "keyboard-detail");

@@ -143,6 +143,9 @@ fn templates() -> tera::TeraResult<Tera> {
     templates.set_escape_fn(escape);
     templates.register_test("yes", |value: bool, _: Kwargs, _: &State<'_>| value);
     templates.register_test("given", |value: &str, _: Kwargs, _: &State<'_>| !value.is_empty());
+    templates.register_filter("on_one_line", |text: &str, _: Kwargs, _: &State<'_>| {
+        text::printable(text).into_owned()
+    });
     templates.register_filter("grouped", |n: u64, _: Kwargs, _: &State<'_>| text::thousands(n));
     templates.add_raw_templates(TEMPLATES)?;
     Ok(templates)

@@ -80,8 +80,8 @@ fn changed() -> Report {
     }
     let failing: Vec<Finding> =
         report.findings.iter().filter(|f| f.verdict == VerdictKind::Fail).cloned().collect();
-    let past = sample::HOSTILE.iter().map(|hostile| Past {
-        id: "0".repeat(32),
+    let past = sample::HOSTILE.iter().enumerate().map(|(index, hostile)| Past {
+        id: format!("{index:032x}"),
         control: (*hostile).to_owned(),
         severity: Severity::High,
         account: sample::PROD.to_owned(),

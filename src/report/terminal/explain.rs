@@ -66,7 +66,10 @@ fn head(page: &mut Screen, explained: &Explanation<'_>) {
         ("region", &finding.region),
         ("finding", &finding.id),
     ] {
-        if !value.is_empty() {
+        // These are copied, so they are not cut.
+        if ["ARN", "finding"].contains(&what) && !value.is_empty() {
+            page.verbatim(0, &format!("{what:<10}{value}"));
+        } else if !value.is_empty() {
             page.wrapped((Paint::Dim, &format!("{what:<10}")), 10, value);
         }
     }
@@ -80,8 +83,8 @@ fn not_observed(page: &mut Screen, explained: &Explanation<'_>) {
         "" => unseen.cause.to_string(),
         code => format!("{} ({code})", unseen.cause),
     };
-    let place = format!(" in {} {}: {answer}", unseen.account, unseen.region);
-    page.wrapped((Paint::Yellow, &format!("  {asked}")), 4, &place);
+    let place = format!("in {} {}: {answer}", unseen.account, unseen.region);
+    page.wrapped((Paint::Yellow, &format!("  {asked} ")), 4, &place);
     if !unseen.message.is_empty() {
         page.wrapped((Paint::Plain, "    "), 4, &unseen.message);
     }
@@ -123,7 +126,7 @@ fn rule(page: &mut Screen, explained: &Explanation<'_>) {
     for Evidence { path, value, cut } in evidence {
         let more = if *cut { " … (cut)" } else { "" };
         let gap = " ".repeat(wide.saturating_sub(columns(&printable(path))));
-        page.wrapped((Paint::Bold, &format!("  {path}{gap}")), 4, &format!(" = {value}{more}"));
+        page.wrapped((Paint::Bold, &format!("  {path}{gap} = ")), 4, &format!("{value}{more}"));
     }
 }
 

@@ -7,10 +7,12 @@ const HEADER = [
   "resource_type", "resource_name", "resource_arn", "reason", "requirements", "tags",
 ];
 
-/** One cell: nothing in it is a formula, a line break or the end of the cell. */
+/** What begins a formula: at the start of a cell, and behind a `;`, where some spreadsheets begin the next. */
+const FORMULA = /(^|;)([\s"]*)(?=[=+\-@＝＋－＠])/g;
+
+/** One cell: nothing in it is a formula, a line break or the end of the cell. The same as in `report.csv`. */
 export function cell(text) {
-  // Looked for before hidden characters are written out: a tab or line break at the start counts.
-  const safe = (/^[=+\-@\t\r]/.test(text) ? "'" : "") + printable(text);
+  const safe = printable(text).replace(FORMULA, "$1$2'");
   return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -31,5 +33,6 @@ export function csv(data, rows) {
     ];
     lines.push(cells.map(cell).join(","));
   }
-  return `${lines.join("\r\n")}\r\n`;
+  // Without the mark in front Excel takes names for another encoding.
+  return `\ufeff${lines.join("\r\n")}\r\n`;
 }

@@ -53,7 +53,8 @@ class Explorer {
     if (!wanted) return false;
     if (wanted.finding) this.#openById(wanted.finding);
     else this.show(wanted.view);
-    this.at("findings").scrollIntoView();
+    // On a narrow screen the opened finding is below the list.
+    (wanted.finding && this.at("opened").firstChild ? this.at("opened") : this.at("findings")).scrollIntoView();
     return true;
   }
 

@@ -49,7 +49,8 @@ export class Table {
   select(index) {
     this.#current = index;
     const { container } = this;
-    const head = this.space.offsetTop;
+    // A narrow list has no visible head. Where the rows begin in the page says nothing of it.
+    const head = container.firstElementChild.offsetHeight;
     const [top, height] = [index * this.height, container.clientHeight - head];
     if (top < container.scrollTop) container.scrollTop = top;
     else if (top + this.height > container.scrollTop + height) container.scrollTop = top + this.height - height;

@@ -25,7 +25,8 @@ test("no cell is a formula or ends early", () => {
     ["plain", "plain"],
     ['a "b", c', '"a ""b"", c"'],
     ['=HYPERLINK("x")', `"'=HYPERLINK(""x"")"`],
-    ["+1", "'+1"], ["-1", "'-1"], ["@a", "'@a"], ["\t=1", "'\\t=1"], ["\r=1", "'\\r=1"],
+    ["+1", "'+1"], ["-1", "'-1"], ["@a", "'@a"], ["\t=1", "\\t=1"], ["\r=1", "\\r=1"],
+    ["＝1", "'＝1"], [" =1", " '=1"], ["a;=cmd|' /C calc'!A0", "a;'=cmd|' /C calc'!A0"], ["a-b=c", "a-b=c"],
     ["a\r\nb", "a\\r\\nb"],
   ]) assert.equal(cell(text), wanted);
 });
