@@ -73,7 +73,7 @@ pub struct Config {
     pub session_minutes: u32,
 
     /// Frameworks that the scan is measured against, by id, such as `cis-aws-3.0`; only their controls run.
-    /// Default: all frameworks and every control.
+    /// Default: the frameworks that say so, which is the newest CIS, and every control.
     pub frameworks: Vec<String>,
     /// Profile level that `frameworks` are limited to: their requirements of this level and of those below it.
     /// Default: all of them. Every framework that is named must have the level.

@@ -26,6 +26,8 @@ pub struct Framework {
     pub relation: Relation,
     /// What the file covers of the framework, and what it leaves out.
     pub covers: String,
+    /// Whether a run that names no framework is measured against it.
+    pub is_default: bool,
     /// The profile level that a run is limited to; none, where it measures against all of them.
     pub level: Option<u8>,
     /// Every requirement, in the framework's order.
@@ -45,6 +47,8 @@ struct FrameworkFile {
     relation: Relation,
     #[serde(default)]
     covers: String,
+    #[serde(default)]
+    default: bool,
     requirements: Vec<Spanned<Requirement>>,
 }
 
@@ -253,6 +257,7 @@ impl Framework {
             publisher: file.publisher,
             relation: file.relation,
             covers: file.covers.trim().to_owned(),
+            is_default: file.default,
             level: None,
             requirements: requirements.collect(),
         };

@@ -291,8 +291,9 @@ impl ControlSet {
         serves
     }
 
-    /// Keeps what a run asks for: the frameworks named (all, when none is) with the controls they need, or
-    /// the controls named one by one, without those that are disabled.
+    /// Keeps what a run asks for: the frameworks named with the controls they need; or where none is named those
+    /// that are measured against by default, with every control or those named one by one. In all cases without
+    /// the controls that are disabled.
     ///
     /// # Errors
     /// A name that is not known, with the closest one that is.
@@ -317,8 +318,10 @@ impl ControlSet {
                 .flat_map(|requirement| requirement.controls.clone())
                 .collect();
             self.controls.retain(|id, _| needed.contains(id) || only.contains(id));
-        } else if !only.is_empty() {
-            self.controls.retain(|id, _| only.contains(id));
+        } else {
+            // Every control runs, but a report against every version of every framework would bury its reader.
+            self.frameworks.retain(|_, framework| framework.is_default);
+            self.controls.retain(|id, _| only.is_empty() || only.contains(id));
         }
         self.controls.retain(|id, _| !disabled.contains(id));
         Ok(self)

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::charts::{self, Segment};
 use super::pages::Role;
 use super::{Link, requirement_anchor};
-use crate::controls::RequirementStatus;
+use crate::controls::{Relation, RequirementStatus};
 use crate::report::figures::statuses;
-use crate::report::{Counts, FrameworkRow, Report, RequirementRow, text};
+use crate::report::{AttestationRow, AttestationState, Counts, FrameworkRow, Report, RequirementRow, text};
 
 /// All frameworks of the run.
 #[derive(Serialize)]
@@ -27,6 +27,11 @@ struct Framework<'a> {
     id: &'a str,
     title: &'a str,
     version: &'a str,
+    /// Empty where the run was not limited to a profile level.
+    level: String,
+    note: &'a str,
+    covers: &'a str,
+    contributes: bool,
     score: Score,
     bar: Vec<Segment>,
     bar_words: String,
@@ -35,6 +40,7 @@ struct Framework<'a> {
 }
 
 /// How many of the decided requirements pass. What was not observed is not decided, and counts neither way.
+/// Where controls only contribute evidence nothing is decided: then it is how many have no failing evidence.
 #[derive(Debug, PartialEq, Serialize)]
 struct Score {
     /// `83 %`, rounded down so that only all is 100 %; empty where nothing is decided.
@@ -42,6 +48,7 @@ struct Score {
     passed: u64,
     decided: u64,
     open: u64,
+    contributes: bool,
 }
 
 /// A status and how many requirements have it.
@@ -74,8 +81,43 @@ struct Requirement<'a> {
     controls: Vec<Link>,
     not_run: String,
     planned: String,
+    /// Controls that judged by other values than it asks for.
+    set_otherwise: Vec<Link>,
+    look_at: &'a str,
+    /// At most one.
+    attestation: Vec<Attestation<'a>>,
     /// Whether the script can say how it came out in each account.
     by_account: bool,
+}
+
+/// What a person says about a requirement.
+#[derive(Serialize)]
+struct Attestation<'a> {
+    class: &'static str,
+    state: &'static str,
+    /// Empty, like the others, while nobody has said anything.
+    statement: &'a str,
+    author: &'a str,
+    date: &'a str,
+    expires: &'a str,
+}
+
+impl<'a> Attestation<'a> {
+    fn of(row: &'a AttestationRow) -> Self {
+        let said = row.said.as_ref();
+        Self {
+            class: match row.state {
+                AttestationState::Attested => "pass",
+                AttestationState::Expired => "unknown",
+                AttestationState::Open => "manual",
+            },
+            state: row.state.as_str(),
+            statement: said.map_or("", |said| &said.statement),
+            author: said.map_or("", |said| &said.author),
+            date: said.map_or("", |said| &said.date),
+            expires: said.map_or("", |said| &said.expires),
+        }
+    }
 }
 
 impl<'a> Frameworks<'a> {
@@ -113,6 +155,10 @@ impl<'a> Framework<'a> {
             id: &framework.id,
             title: &framework.title,
             version: &framework.version,
+            level: framework.level.map_or(String::new(), |level| level.to_string()),
+            note: &framework.note,
+            covers: &framework.covers,
+            contributes: framework.relation == Relation::Contributes,
             score: Score::of(framework),
             bar: charts::of_statuses(&statuses),
             bar_words: words.join(", "),
@@ -128,13 +174,20 @@ impl<'a> Framework<'a> {
 impl Score {
     fn of(framework: &FrameworkRow) -> Self {
         let with = |status| framework.requirements.iter().filter(|r| r.status == status).count() as u64;
-        let passed = with(RequirementStatus::Pass);
-        let decided = passed + with(RequirementStatus::Fail);
+        let contributes = framework.relation == Relation::Contributes;
+        let (good, bad) = if contributes {
+            (RequirementStatus::NoFailingEvidence, RequirementStatus::FailingEvidence)
+        } else {
+            (RequirementStatus::Pass, RequirementStatus::Fail)
+        };
+        let passed = with(good);
+        let decided = passed + with(bad);
         Self {
             percent: (passed * 100).checked_div(decided).map_or(String::new(), |n| format!("{n} %")),
             passed,
             decided,
             open: framework.requirements.len() as u64 - decided,
+            contributes,
         }
     }
 }
@@ -157,6 +210,9 @@ impl<'a> Requirement<'a> {
             // Without a control it is the same everywhere.
             by_account: role.has_findings() && !run.is_empty() && row.accounts.len() > 1,
             controls: run.into_iter().map(|id| Link::to_control(id)).collect(),
+            set_otherwise: row.set_otherwise.iter().map(|id| Link::to_control(id)).collect(),
+            look_at: &row.look_at,
+            attestation: row.attestation.iter().map(Attestation::of).collect(),
             not_run: join(&not_run),
             planned: row.planned.join(", "),
         }
@@ -199,10 +255,21 @@ mod tests {
         for (requirement, status) in framework.requirements.iter_mut().zip(statuses) {
             requirement.status = status;
         }
-        let score = Score { percent: "66 %".to_owned(), passed: 2, decided: 3, open: 4 };
+        let score = Score { percent: "66 %".to_owned(), passed: 2, decided: 3, open: 4, contributes: false };
         assert_eq!(Score::of(&framework), score);
         framework.requirements.retain(|r| r.status == RequirementStatus::Unknown);
-        let none = Score { percent: String::new(), passed: 0, decided: 0, open: 1 };
+        let none = Score { percent: String::new(), passed: 0, decided: 0, open: 1, contributes: false };
         assert_eq!(Score::of(&framework), none, "nothing observed is neither 0 % nor 100 %");
+    }
+
+    #[test]
+    fn evidence_decides_nothing_and_is_counted_by_itself() {
+        let mut framework = sample::report().frameworks.remove(0);
+        framework.relation = Relation::Contributes;
+        framework.requirements.truncate(2);
+        framework.requirements[0].status = RequirementStatus::NoFailingEvidence;
+        framework.requirements[1].status = RequirementStatus::FailingEvidence;
+        let score = Score { percent: "50 %".to_owned(), passed: 1, decided: 2, open: 0, contributes: true };
+        assert_eq!(Score::of(&framework), score);
     }
 }
