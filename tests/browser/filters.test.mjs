@@ -41,7 +41,8 @@ async function assertShows(wanted) {
   const expected = matching(report, wanted);
   await follow(page, fragment);
   await eventually(() => matches(page), expected.length, fragment);
-  const ids = parseCsv(await exported(page)).map((row) => row.id_prefix);
+  const csv = await exported(page).catch((error) => assert.fail(`${fragment} is not exported: ${error.message}`));
+  const ids = parseCsv(csv).map((row) => row.id_prefix);
   assert.deepEqual(whole(ids), expected.map((finding) => finding.id).sort(), fragment);
 }
 
