@@ -46,6 +46,7 @@ fn strings(value: &Value) -> Vec<&str> {
         Value::Array(items) => items.iter().flat_map(strings).collect(),
         Value::Object(members) => members
             .iter()
+            .filter(|(name, _)| *name != "properties")
             .flat_map(|(name, member)| [vec![name.as_str()], strings(member)].concat())
             .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
