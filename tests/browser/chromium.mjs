@@ -128,8 +128,15 @@ export async function matches(page) {
   return Number(number[1].replaceAll(",", ""));
 }
 
-/// Follows a fragment as a link in the page would.
-export const follow = (page, fragment) => page.evaluate((to) => void (location.hash = to), fragment);
+/// Follows a fragment as a link in the page would, and waits until the page has seen that.
+export const follow = (page, fragment) =>
+  page.evaluate((to) => {
+    const before = location.href;
+    // The page's own listener is the earlier one, so that its work is done when this one is called.
+    const seen = new Promise((resolve) => addEventListener("hashchange", resolve, { once: true }));
+    location.hash = to;
+    return location.href === before ? undefined : seen.then(() => {});
+  }, fragment);
 
 /// Presses the export's button; the text of the file.
 export async function exported(page) {

@@ -1,5 +1,7 @@
 // Which findings a view shows, in which order.
 
+import { printable } from "./printable.mjs";
+
 /** Finds rows by the parts of a view. */
 export class Filter {
   constructor(data) {
@@ -71,7 +73,7 @@ export class Filter {
   #search(q) {
     const { data } = this;
     const texts = (this.texts ??= lowered(data.block));
-    const words = q.toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
+    const words = q.split(/\s+/).filter(Boolean).map(lower).map((word) => {
       const hits = (table) => flags(table, (text) => text.includes(word));
       const [controls, accounts, regions] = [hits(texts.controls), hits(texts.accounts), hits(texts.regions)];
       const [reasons, resources] = [hits(texts.reasons), hits(texts.resources)];
@@ -131,17 +133,18 @@ function hasTag(tags, wanted) {
   return Object.entries(tags).some(([key, value]) => key === wanted || `${key}=${value}` === wanted);
 }
 
+/** Text as it is shown, so that what was copied from the page is found again; in small letters. */
+const lower = (text) => printable(text).toLowerCase();
+
 function lowered({ controls, accounts, regions, reasons, resources, tags }) {
-  const lower = (texts) => texts.map((text) => text.toLowerCase());
-  const tagged = lower(tags.map((one) => Object.entries(one).map(([key, value]) => `${key}=${value}`).join("\n")));
+  const lines = (...texts) => texts.map(lower).join("\n");
+  const tagged = tags.map((one) => lines(...Object.entries(one).map(([key, value]) => `${key}=${value}`)));
   return {
-    controls: lower(controls.map(({ id, title }) => `${id}\n${title}`)),
-    accounts: lower(accounts.id.map((id, at) => `${id}\n${accounts.name[at]}`)),
-    regions: lower(regions),
-    reasons: lower(reasons),
-    resources: lower(resources.arn.map((arn, at) => `${arn}\n${resources.name[at]}`)).map(
-      (text, at) => `${text}\n${tagged[resources.tags[at]]}`,
-    ),
+    controls: controls.map(({ id, title }) => lines(id, title)),
+    accounts: accounts.id.map((id, at) => lines(id, accounts.name[at])),
+    regions: regions.map(lower),
+    reasons: reasons.map(lower),
+    resources: resources.arn.map((arn, at) => `${lines(arn, resources.name[at])}\n${tagged[resources.tags[at]]}`),
   };
 }
 

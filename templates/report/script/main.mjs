@@ -35,9 +35,10 @@ class Explorer {
 
   /** Shows a view. */
   show(view) {
+    // Closing draws the list again, which must still be the one that its rows are from.
+    this.#close();
     this.view = view;
     this.rows = this.filter.rows(view);
-    this.#close();
     if (view.view === "resources") this.#showResources();
     else this.#showFindings();
     this.choices.show(view);

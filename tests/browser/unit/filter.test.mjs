@@ -125,7 +125,7 @@ test("accounts of a requirement and calls of an account are found", async () => 
 test("the export has a row for each finding, and no formula", async () => {
   const lines = csv(await read(), [1, 0]).split("\r\n");
   assert.equal(lines.length, 4);
-  assert.match(lines[0], /^id_prefix,verdict,/);
+  assert.match(lines[0], /^\ufeffid_prefix,verdict,/);
   assert.match(lines[1], /^100000000000,fail,high,222233334444,Dev,eu-west-1,s3,s3-a,.*,'=beta,arn:b,It is open\.,cis 1\.1; cis 1\.2,/);
 });
 

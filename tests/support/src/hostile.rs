@@ -398,8 +398,8 @@ fn finding(n: usize, control: &str, text: &str, account: &str, unseen: Option<Va
             "value": { "Statement": [{ "Sid": text, text: [text] }] },
         }],
     });
-    if let Some(unseen) = unseen {
-        finding["unseen"] = unseen;
+    if let (Some(unseen), Some(members)) = (unseen, finding.as_object_mut()) {
+        members.insert("unseen".to_owned(), unseen);
     }
     finding
 }
