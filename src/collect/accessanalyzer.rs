@@ -64,9 +64,13 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     if !ask.wanted.kind(&REGION) {
         return Collected::nothing();
     }
-    let is_wanted = ["analyzers", "organization_analyzer"].iter().any(|field| ask.wanted.field(&REGION, field));
-    let analyzers =
-        if is_wanted { Facet::from(read_analyzers(ask.place).await) } else { Facet::Unknown(ask.not_collected()) };
+    let is_wanted =
+        ["analyzers", "organization_analyzer"].iter().any(|field| ask.wanted.field(&REGION, field));
+    let analyzers = if is_wanted {
+        Facet::from(read_analyzers(ask.place).await)
+    } else {
+        Facet::Unknown(ask.not_collected())
+    };
     let organization_analyzer = ask.fill(&REGION, "organization_analyzer", async { Err(ask.later()) }).await;
     ask.settings(&AnalyzerRegion { analyzers, organization_analyzer })
 }

@@ -19,8 +19,8 @@ use super::{Ask, Collected, Kind, Observed, Per, Row, Scope, missing};
 use crate::aws::{Call, Place};
 use crate::inventory::{Facet, Unseen};
 
-static GET_CONTACT_INFORMATION: Call =
-    Call::one("account", "GetContactInformation", "ContactInformation").absent(&["ResourceNotFoundException"]);
+static GET_CONTACT_INFORMATION: Call = Call::one("account", "GetContactInformation", "ContactInformation")
+    .absent(&["ResourceNotFoundException"]);
 static GET_ALTERNATE_CONTACT: Call =
     Call::one("account", "GetAlternateContact", "AlternateContact").absent(&["ResourceNotFoundException"]);
 
@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn nothing_of_a_contact_is_kept_but_that_it_is_there() {
-        let contact = sdk::AlternateContact::builder().name("Ann").email_address("a@example.com").phone_number(" ");
+        let contact =
+            sdk::AlternateContact::builder().name("Ann").email_address("a@example.com").phone_number(" ");
         let read = security_contact(&contact.build());
         assert_eq!(
             serde_json::to_value(&read).unwrap(),

@@ -103,7 +103,8 @@ fn analyzer_for_all(
 }
 
 fn active_for_all(analyzers: &Value) -> Option<String> {
-    let is = |analyzer: &Value, key: &str, value: &str| analyzer.get(key).and_then(Value::as_str) == Some(value);
+    let is =
+        |analyzer: &Value, key: &str, value: &str| analyzer.get(key).and_then(Value::as_str) == Some(value);
     let found = analyzers
         .as_array()?
         .iter()

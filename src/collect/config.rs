@@ -184,8 +184,9 @@ mod tests {
     use super::*;
 
     fn group(all: bool, strategy: Option<&str>) -> sdk::RecordingGroup {
-        let strategy = strategy
-            .map(|only| sdk::RecordingStrategy::builder().use_only(sdk::RecordingStrategyType::from(only)).build());
+        let strategy = strategy.map(|only| {
+            sdk::RecordingStrategy::builder().use_only(sdk::RecordingStrategyType::from(only)).build()
+        });
         sdk::RecordingGroup::builder().all_supported(all).set_recording_strategy(strategy).build()
     }
 
@@ -213,9 +214,11 @@ mod tests {
     #[test]
     fn the_recorder_of_a_service_is_not_the_customers() {
         assert!(is_customers(&of(group(true, None))));
-        let services = sdk::ConfigurationRecorder::builder().service_principal("securityhub.amazonaws.com").build();
+        let services =
+            sdk::ConfigurationRecorder::builder().service_principal("securityhub.amazonaws.com").build();
         assert!(!is_customers(&services));
-        let internal = sdk::ConfigurationRecorder::builder().recording_scope(sdk::RecordingScope::Internal).build();
+        let internal =
+            sdk::ConfigurationRecorder::builder().recording_scope(sdk::RecordingScope::Internal).build();
         assert!(!is_customers(&internal));
     }
 

@@ -503,7 +503,9 @@ fn missing(place: &Place, call: &Call, member: &str) -> Unseen {
 
 /// The answer of a call that has no way to say "there is none".
 fn answer<T>(place: &Place, call: &Call, reply: Reply<T>) -> Result<T, Unseen> {
-    reply.found().ok_or_else(|| place.malformed(call, "AWS says that there is no such thing, which always exists"))
+    reply
+        .found()
+        .ok_or_else(|| place.malformed(call, "AWS says that there is no such thing, which always exists"))
 }
 
 /// A time as expressions see it: RFC 3339, UTC.

@@ -28,14 +28,15 @@ use crate::accounts::{DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_OF_UNIT, LIST_ROOTS, 
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Unseen};
 
-pub use guardrails::{Guardrail, Guardrails, Member};
 use guardrails::{DESCRIBE_POLICY, LIST_POLICIES, LIST_TARGETS_FOR_POLICY};
+pub use guardrails::{Guardrail, Guardrails, Member};
 
 static LIST_ORGANIZATIONS_FEATURES: Call =
     Call::one("iam", "ListOrganizationsFeatures", "ListOrganizationsFeaturesResult")
         .absent(&["ServiceAccessNotEnabledException"]);
-static DESCRIBE_RESOURCE_POLICY: Call = Call::one("organizations", "DescribeResourcePolicy", "ResourcePolicy")
-    .absent(&["ResourcePolicyNotFoundException"]);
+static DESCRIBE_RESOURCE_POLICY: Call =
+    Call::one("organizations", "DescribeResourcePolicy", "ResourcePolicy")
+        .absent(&["ResourcePolicyNotFoundException"]);
 static LIST_SERVICE_ACCESS: Call =
     Call::list("organizations", "ListAWSServiceAccessForOrganization", "EnabledServicePrincipals");
 static LIST_DELEGATED_ADMINISTRATORS: Call =
@@ -234,7 +235,11 @@ async fn read_delegated_administrators(
 }
 
 /// The services that an account administers; none once it is no longer registered.
-async fn read_delegated_services(place: &Place, client: &Client, account: &str) -> Result<Vec<String>, Unseen> {
+async fn read_delegated_services(
+    place: &Place,
+    client: &Client,
+    account: &str,
+) -> Result<Vec<String>, Unseen> {
     let call = &LIST_DELEGATED_SERVICES;
     let open = || client.list_delegated_services_for_account().account_id(account).into_paginator().send();
     let listed = place.pages(call, open, |page| page.delegated_services).await;

@@ -132,12 +132,14 @@ async fn read_policy(
 
 async fn read_denies(place: &Place, client: &Client, id: &str) -> Result<Option<bool>, Unseen> {
     let call = &DESCRIBE_POLICY;
-    let Reply::Answer(output) = place.call(call, || client.describe_policy().policy_id(id).send()).await? else {
+    let Reply::Answer(output) = place.call(call, || client.describe_policy().policy_id(id).send()).await?
+    else {
         return Ok(None);
     };
     let policy = output.policy.ok_or_else(|| missing(place, call, "Policy"))?;
     let content = text(place, call, "Content", policy.content)?;
-    let denies = denies(&content).ok_or_else(|| place.malformed(call, "`Content` is not a policy document"))?;
+    let denies =
+        denies(&content).ok_or_else(|| place.malformed(call, "`Content` is not a policy document"))?;
     Ok(Some(denies))
 }
 
@@ -229,7 +231,9 @@ mod tests {
 
     #[test]
     fn what_is_no_policy_says_nothing() {
-        for content in ["", "[]", "{}", r#"{"Statement":[{"Action":"*"}]}"#, r#"{"Statement":[{"Effect":1}]}"#] {
+        for content in
+            ["", "[]", "{}", r#"{"Statement":[{"Action":"*"}]}"#, r#"{"Statement":[{"Effect":1}]}"#]
+        {
             assert_eq!(denies(content), None, "{content}");
         }
     }

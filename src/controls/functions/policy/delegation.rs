@@ -52,7 +52,11 @@ pub(crate) fn delegated_accounts(policy: &Value) -> Result<Vec<String>, Mistake>
 
 /// The account of a principal: an id, or the ARN of the account or of somebody in it.
 fn account(principal: &str) -> Result<&str, Mistake> {
-    let id = if principal.starts_with("arn:") { principal.split(':').nth(4).unwrap_or_default() } else { principal };
+    let id = if principal.starts_with("arn:") {
+        principal.split(':').nth(4).unwrap_or_default()
+    } else {
+        principal
+    };
     if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(id)
     } else {
@@ -74,7 +78,9 @@ mod tests {
 
     #[test]
     fn accounts_are_named_by_id_and_by_arn() {
-        for principal in ["444455556666", "arn:aws:iam::444455556666:root", "arn:aws-cn:iam::444455556666:role/a/b"] {
+        for principal in
+            ["444455556666", "arn:aws:iam::444455556666:root", "arn:aws-cn:iam::444455556666:role/a/b"]
+        {
             let found = delegated(json!({ "AWS": principal }), json!("organizations:AttachPolicy"));
             assert_eq!(found, Ok(vec!["444455556666".to_owned()]), "{principal}");
         }
@@ -85,11 +91,16 @@ mod tests {
 
     #[test]
     fn reading_policies_is_not_managing_them() {
-        for action in ["organizations:Describe*", "organizations:List*", "organizations:MoveAccount", "iam:*"] {
+        for action in ["organizations:Describe*", "organizations:List*", "organizations:MoveAccount", "iam:*"]
+        {
             assert_eq!(delegated(json!({ "AWS": "444455556666" }), json!(action)), Ok(vec![]), "{action}");
         }
         for action in ["*", "organizations:*Policy", "organizations:EnablePolicyType"] {
-            assert_eq!(delegated(json!({ "AWS": "444455556666" }), json!(action)).unwrap().len(), 1, "{action}");
+            assert_eq!(
+                delegated(json!({ "AWS": "444455556666" }), json!(action)).unwrap().len(),
+                1,
+                "{action}"
+            );
         }
     }
 
@@ -104,7 +115,12 @@ mod tests {
 
     #[test]
     fn whom_nobody_can_name_is_not_an_account() {
-        for principal in [json!("*"), json!({ "AWS": "*" }), json!({ "Service": "a.amazonaws.com" }), json!({ "AWS": "AIDA1" })] {
+        for principal in [
+            json!("*"),
+            json!({ "AWS": "*" }),
+            json!({ "Service": "a.amazonaws.com" }),
+            json!({ "AWS": "AIDA1" }),
+        ] {
             assert!(delegated(principal.clone(), json!("organizations:*")).is_err(), "{principal}");
         }
     }
