@@ -15,6 +15,15 @@ use upright_testkit::{Run, Server, World, paging};
 /// Asked again until AWS has compiled the report, so repeating it is no waste.
 const POLLED: &[&str] = &["iam:GenerateCredentialReport"];
 
+/// Asked in the management account by the scanner, to find the accounts, and by the collector of organizations, to
+/// judge this one: the one may be in another account than the other, and asks before it is known what is wanted.
+const ASKED_BY_BOTH: &[&str] = &[
+    "organizations:DescribeOrganization",
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+    "organizations:ListRoots",
+];
+
 /// A scan of everything that can be read.
 fn scan_everything(server: &Server) -> (Value, Run) {
     let arguments = everything::arguments();
@@ -51,7 +60,10 @@ fn every_list_of_the_table_is_read_to_its_end_and_the_findings_are_those_of_whol
     let lists = paged.pages_served();
     let left: Vec<String> = lists
         .iter()
-        .filter(|list| !list.was_read_to_its_end() || list.asked.values().any(|times| *times != 1))
+        .filter(|list| {
+            let times = if ASKED_BY_BOTH.contains(&&*list.call.operation) { 2 } else { 1 };
+            !list.was_read_to_its_end() || list.asked.values().any(|asked| *asked > times)
+        })
         .map(|list| format!("{}: {:?}", list.call, list.asked))
         .collect();
     assert_eq!(left, Vec::<String>::new(), "not read to the end, or more than once");
@@ -88,6 +100,7 @@ fn no_call_is_made_twice() {
         .repeated()
         .into_iter()
         .filter(|request| !POLLED.contains(&&*request.call.operation))
+        .filter(|request| request.attempt > 2 || !ASKED_BY_BOTH.contains(&&*request.call.operation))
         .map(|request| request.call.to_string())
         .collect();
     assert_eq!(repeated, Vec::<String>::new());

@@ -10,8 +10,18 @@ use serde_json::Value;
 use upright_testkit::Server;
 
 /// Types of which an account or a region has exactly one, which therefore do not grow.
-const SINGLE: &[&str] =
-    &["aws.account", "aws.ec2.region_settings", "aws.iam.account", "aws.s3.account", "aws.sso.instance"];
+const SINGLE: &[&str] = &[
+    "aws.accessanalyzer.region",
+    "aws.account",
+    "aws.config.region",
+    "aws.ec2.region_settings",
+    "aws.iam.account",
+    "aws.macie.region",
+    "aws.organizations.organization",
+    "aws.s3.account",
+    "aws.securityhub.region",
+    "aws.sso.instance",
+];
 
 #[test]
 fn twice_the_resources_have_twice_the_findings_with_the_same_verdicts_and_no_call_is_repeated() {

@@ -20,6 +20,9 @@ use crate::collect::Wanted;
 use crate::inventory::{Account, AccountState, Facet, Unseen};
 
 pub use error::DiscoverError;
+pub(crate) use organization::{
+    DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_OF_UNIT, LIST_ROOTS, LIST_UNITS, has_ended, is_active,
+};
 pub use region::{Regions, enabled_regions, regions};
 pub use role::RoleSettings;
 pub use selector::Selector;

@@ -26,15 +26,21 @@ use crate::inventory::{Cause, Facet, GLOBAL, Unseen};
 const CONCURRENCY: usize = 8;
 /// A unit is suggested for a name that is at least this much like it.
 const SIMILAR: f64 = 0.7;
+/// Why accounts that are not in use are skipped.
+const SUSPENDED: &str = "suspended in the organization";
+const BEING_CLOSED: &str = "being closed";
+const CLOSED: &str = "closed";
+const NOT_ACTIVATED: &str = "not activated yet";
 
 pub(super) static LIST_ACCOUNTS: Call = Call::list("organizations", "ListAccounts", "Accounts");
-pub(super) static DESCRIBE_ORGANIZATION: Call =
-    Call::one("organizations", "DescribeOrganization", "Organization");
-pub(super) static LIST_ROOTS: Call = Call::list("organizations", "ListRoots", "Roots");
-pub(super) static LIST_UNITS: Call =
+pub(crate) static DESCRIBE_ORGANIZATION: Call =
+    Call::one("organizations", "DescribeOrganization", "Organization")
+        .absent(&["AWSOrganizationsNotInUseException"]);
+pub(crate) static LIST_ROOTS: Call = Call::list("organizations", "ListRoots", "Roots");
+pub(crate) static LIST_UNITS: Call =
     Call::list("organizations", "ListOrganizationalUnitsForParent", "OrganizationalUnits")
         .gone(&["ParentNotFoundException"]);
-pub(super) static LIST_ACCOUNTS_OF_UNIT: Call =
+pub(crate) static LIST_ACCOUNTS_OF_UNIT: Call =
     Call::list("organizations", "ListAccountsForParent", "Accounts").gone(&["ParentNotFoundException"]);
 pub(super) static LIST_TAGS: Call =
     Call::list("organizations", "ListTagsForResource", "Tags").gone(&["TargetNotFoundException"]);
@@ -219,17 +225,25 @@ fn member(place: &Place, account: sdk::Account) -> Result<Member, Unseen> {
 /// shows whether it can be.
 fn lifecycle(state: Option<&sdk::AccountState>, status: Option<&sdk::AccountStatus>) -> Lifecycle {
     let reason = match (state, status) {
-        (Some(sdk::AccountState::Suspended), _) | (None, Some(sdk::AccountStatus::Suspended)) => {
-            "suspended in the organization"
-        }
+        (Some(sdk::AccountState::Suspended), _) | (None, Some(sdk::AccountStatus::Suspended)) => SUSPENDED,
         (Some(sdk::AccountState::PendingClosure), _) | (None, Some(sdk::AccountStatus::PendingClosure)) => {
-            "being closed"
+            BEING_CLOSED
         }
-        (Some(sdk::AccountState::Closed), _) => "closed",
-        (Some(sdk::AccountState::PendingActivation), _) => "not activated yet",
+        (Some(sdk::AccountState::Closed), _) => CLOSED,
+        (Some(sdk::AccountState::PendingActivation), _) => NOT_ACTIVATED,
         _ => return Lifecycle::InUse,
     };
     Lifecycle::Ended(reason.to_owned())
+}
+
+/// Whether an account that was skipped for this reason is one that nothing can run in.
+pub(crate) fn has_ended(reason: &str) -> bool {
+    [SUSPENDED, BEING_CLOSED, CLOSED, NOT_ACTIVATED].contains(&reason)
+}
+
+/// Whether an account is in use, as far as Organizations says.
+pub(crate) fn is_active(account: &sdk::Account) -> bool {
+    lifecycle(account.state.as_ref(), account.status.as_ref()) == Lifecycle::InUse
 }
 
 /// The units of the organization, as far as they were read.

@@ -30,6 +30,9 @@ pub struct Call {
     pub paged: bool,
     /// Error codes that mean "there is none": an answer, not a failure.
     pub absent: &'static [&'static str],
+    /// Error codes that mean "there is none" together with how their message begins. The code alone means
+    /// something else, such as a denial.
+    pub absent_saying: &'static [(&'static str, &'static str)],
     /// Error codes that mean that the thing asked about has been deleted since it was listed.
     pub gone: &'static [&'static str],
 }
@@ -95,7 +98,16 @@ impl Call {
     /// An operation that answers at once. `marker` occurs in every well-formed answer.
     #[must_use]
     pub const fn one(service: &'static str, operation: &'static str, marker: &'static str) -> Self {
-        Self { service, operation, action: Action::SameName, marker, paged: false, absent: &[], gone: &[] }
+        Self {
+            service,
+            operation,
+            action: Action::SameName,
+            marker,
+            paged: false,
+            absent: &[],
+            absent_saying: &[],
+            gone: &[],
+        }
     }
 
     /// An operation that answers in pages.
@@ -124,6 +136,13 @@ impl Call {
     #[must_use]
     pub const fn absent(mut self, codes: &'static [&'static str]) -> Self {
         self.absent = codes;
+        self
+    }
+
+    /// Error codes that mean "there is none" when their message begins like this.
+    #[must_use]
+    pub const fn absent_saying(mut self, said: &'static [(&'static str, &'static str)]) -> Self {
+        self.absent_saying = said;
         self
     }
 
@@ -375,6 +394,14 @@ impl Place {
 }
 
 impl<T> Reply<T> {
+    /// The answer; `None` where AWS says that there is none.
+    pub fn found(self) -> Option<T> {
+        match self {
+            Self::Answer(answer) => Some(answer),
+            Self::Absent | Self::Gone => None,
+        }
+    }
+
     /// Applies `f` to an answer.
     ///
     /// # Errors

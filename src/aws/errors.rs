@@ -187,7 +187,9 @@ impl Failure {
         let call = flight.call;
         let code = error.as_service_error().and_then(|e| e.code());
         if let Some(code) = code {
-            if call.absent.contains(&code) {
+            let message = error.as_service_error().and_then(|e| e.message()).unwrap_or_default();
+            let says_absent = |(of, start): &(&str, &str)| *of == code && message.starts_with(start);
+            if call.absent.contains(&code) || call.absent_saying.iter().any(says_absent) {
                 return Self::Absent;
             }
             if call.gone.contains(&code) {

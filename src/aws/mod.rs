@@ -293,10 +293,12 @@ impl Session {
     }
 }
 
-/// One client a service, made when it is first asked for; the name is the service's IAM prefix, as in the
-/// call table.
+/// One client a service, made when it is first asked for. The name is the service's IAM prefix, as in the call
+/// table, or else that stands in parentheses.
 macro_rules! clients {
-    ($($name:ident => $krate:ident),* $(,)?) => {
+    (@prefix $name:ident) => { stringify!($name) };
+    (@prefix $name:ident $prefix:literal) => { $prefix };
+    ($($name:ident $(($prefix:literal))? => $krate:ident),* $(,)?) => {
         /// The clients of one place. Making one costs as much as a call, and a bucket's place is that of
         /// every other bucket in the region.
         #[derive(Debug)]
@@ -318,8 +320,8 @@ macro_rules! clients {
                 pub fn $name(&self) -> $krate::Client {
                     let make = || {
                         let config = $krate::config::Builder::from(&self.clients.sdk)
-                            .retry_partition(self.partition(stringify!($name)))
-                            .interceptor(self.meter(stringify!($name)))
+                            .retry_partition(self.partition(clients!(@prefix $name $($prefix)?)))
+                            .interceptor(self.meter(clients!(@prefix $name $($prefix)?)))
                             .build();
                         $krate::Client::from_conf(config)
                     };
@@ -331,10 +333,14 @@ macro_rules! clients {
 }
 
 clients! {
+    access_analyzer("access-analyzer") => aws_sdk_accessanalyzer,
+    account_management("account") => aws_sdk_account,
     cloudtrail => aws_sdk_cloudtrail,
+    config => aws_sdk_config,
     ec2 => aws_sdk_ec2,
     iam => aws_sdk_iam,
     kms => aws_sdk_kms,
+    macie2 => aws_sdk_macie2,
     organizations => aws_sdk_organizations,
     s3 => aws_sdk_s3,
     s3control => aws_sdk_s3control,

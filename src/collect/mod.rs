@@ -5,12 +5,18 @@
 //! the least-privilege policy, the coverage and the tests are read. Nothing here knows a control: a
 //! collector fills the fields that it is told are [`Wanted`], and no call is made for another.
 
+pub mod accessanalyzer;
 pub mod account;
+pub mod across;
 pub mod cloudtrail;
+pub mod config;
 pub mod ec2;
 pub mod iam;
+pub mod macie;
+pub mod organizations;
 pub mod s3;
 pub mod schema;
+pub mod securityhub;
 pub mod sso;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,8 +110,10 @@ pub trait Observed: Serialize + JsonSchema {
 
 /// Every resource type, by service.
 pub static KINDS: &[&Kind] = &[
+    &accessanalyzer::REGION,
     &account::ACCOUNT,
     &cloudtrail::TRAIL,
+    &config::REGION,
     &ec2::INSTANCE,
     &ec2::NETWORK_ACL,
     &ec2::REGION_SETTINGS,
@@ -119,8 +127,11 @@ pub static KINDS: &[&Kind] = &[
     &iam::ROLE,
     &iam::SERVER_CERTIFICATE,
     &iam::USER,
+    &macie::REGION,
+    &organizations::ORGANIZATION,
     &s3::ACCOUNT,
     &s3::BUCKET,
+    &securityhub::REGION,
     &sso::INSTANCE,
 ];
 
@@ -346,6 +357,39 @@ impl Ask<'_> {
         }
     }
 
+    /// Fills a facet of something that a place always has, such as its settings, and that can therefore not be
+    /// gone; the call is not made unless it is wanted.
+    pub async fn fill<T>(
+        &self,
+        kind: &Kind,
+        field: &str,
+        read: impl Future<Output = Result<T, Unseen>>,
+    ) -> Facet<T> {
+        if self.wanted.field(kind, field) {
+            Facet::from(read.await)
+        } else {
+            Facet::Unknown(self.not_collected())
+        }
+    }
+
+    /// The one resource of its type in this place, such as a region's settings. It has no ARN; the name is the
+    /// region's.
+    pub fn settings<T: Observed>(&self, observed: &T) -> Collected {
+        let resource = self.resource(String::new(), self.place.region().to_owned(), observed);
+        Collected::of(self.place, T::KIND, vec![resource], Ok(()))
+    }
+
+    /// Stands in a facet that [`across`] fills when all accounts and regions were read.
+    #[must_use]
+    pub fn later(&self) -> Unseen {
+        Unseen::without_call(
+            self.place.account(),
+            self.place.region(),
+            Cause::OutOfScope,
+            "other accounts and regions were not looked at".to_owned(),
+        )
+    }
+
     /// Why a facet that no control reads is unknown.
     #[must_use]
     pub fn not_collected(&self) -> Unseen {
@@ -419,16 +463,49 @@ pub type RegionsLater = Shared<BoxFuture<'static, Result<Arc<[String]>, Unseen>>
 /// Collects what is wanted of an account's global services. `regions` are for what is listed for all regions
 /// and lies in one each, which need not wait for them from the start.
 pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) -> Collected {
-    let parts = [iam::collect(ask).boxed(), s3::collect(ask, regions).boxed()];
-    let mut collected = account::collect(ask, account_name);
-    collected.extend(Collected::together(parts).await);
-    collected
+    let parts = [
+        account::collect(ask, account_name).boxed(),
+        iam::collect(ask).boxed(),
+        organizations::collect(ask).boxed(),
+        s3::collect(ask, regions).boxed(),
+    ];
+    Collected::together(parts).await
 }
 
 /// Collects what is wanted of one region of an account.
 pub async fn regional(ask: Ask<'_>) -> Collected {
-    let parts = [ec2::collect(ask).boxed(), cloudtrail::collect(ask).boxed(), sso::collect(ask).boxed()];
+    let parts = [
+        accessanalyzer::collect(ask).boxed(),
+        cloudtrail::collect(ask).boxed(),
+        config::collect(ask).boxed(),
+        ec2::collect(ask).boxed(),
+        macie::collect(ask).boxed(),
+        securityhub::collect(ask).boxed(),
+        sso::collect(ask).boxed(),
+    ];
     Collected::together(parts).await
+}
+
+/// A text that is in every answer. The SDK fills in an empty one where it is missing.
+fn text(
+    place: &Place,
+    call: &Call,
+    member: &str,
+    value: impl Into<Option<String>>,
+) -> Result<String, Unseen> {
+    value.into().filter(|text| !text.is_empty()).ok_or_else(|| missing(place, call, member))
+}
+
+/// A member that every answer has is not in this one.
+fn missing(place: &Place, call: &Call, member: &str) -> Unseen {
+    place.malformed(call, &format!("`{member}` is missing"))
+}
+
+/// The answer of a call that has no way to say "there is none".
+fn answer<T>(place: &Place, call: &Call, reply: Reply<T>) -> Result<T, Unseen> {
+    reply
+        .found()
+        .ok_or_else(|| place.malformed(call, "AWS says that there is no such thing, which always exists"))
 }
 
 /// A time as expressions see it: RFC 3339, UTC.

@@ -67,6 +67,7 @@ pub async fn collect(
         accounts.push(outcome.account);
         collected.extend(outcome.collected);
     }
+    collect::across::complete(&mut collected, &accounts, scope.regions.is_empty());
     let coverage = aws.meters.coverage();
     let mut inventory =
         Inventory::new(observed_at, accounts, collected.resources, collected.listings, coverage);

@@ -86,11 +86,13 @@ impl DemoScan {
         let get = |key: &str| finding[key].as_str().unwrap();
         let arn = get("resource_arn");
         let account_wide =
-            ["aws.account", "aws.iam.account", "aws.s3.account"].contains(&get("resource_type"));
+            ["aws.account", "aws.iam.account", "aws.organizations.organization", "aws.s3.account"]
+                .contains(&get("resource_type"));
+        let of_region =
+            get("resource_type") == "aws.ec2.region_settings" || get("resource_type").ends_with(".region");
         let keys = [
             account_wide.then(|| get("account").to_owned()),
-            (get("resource_type") == "aws.ec2.region_settings")
-                .then(|| format!("{}/{}", get("account"), get("region"))),
+            of_region.then(|| format!("{}/{}", get("account"), get("region"))),
             Some(arn.to_owned()),
             arn.rsplit('/').next().map(str::to_owned),
         ];

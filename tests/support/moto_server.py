@@ -7,6 +7,7 @@ GetBucketVersioning: moto calls the root element GetBucketVersioningResponse. AW
 
 import sys
 
+import moto_governance  # noqa: F401  answers what moto lacks of some services
 from moto.s3.responses import S3Response
 from moto.server import main
 

@@ -54,6 +54,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from seed_governance import governance
+
 US, EU = "us-east-1", "eu-west-1"
 REGIONS = [US, EU]
 SCANNED = ["management", "prod", "dev", "sandbox"]
@@ -1073,7 +1075,7 @@ def seed(endpoint):
         iam_management, iam_prod, iam_dev, iam_sandbox,
         s3_management, s3_prod, s3_dev, s3_sandbox,
         network_prod, network_dev, network_sandbox,
-        trails, name_the_rest,
+        trails, governance, name_the_rest,
     ):
         step(world)
     return {

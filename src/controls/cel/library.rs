@@ -70,6 +70,17 @@ pub static FUNCTIONS: &[Function] = &[
         },
     },
     Function {
+        name: "delegated_accounts",
+        arguments: || vec![or_null(Type::Policy)],
+        result: || list_of(Type::String),
+        doc: "The accounts that an organization's delegation policy lets manage policies.",
+        call: |args| {
+            answer("delegated_accounts", &args, |a| {
+                Ok(domain::delegated_accounts(value(a, 0)?).map_err(wrong)?.into())
+            })
+        },
+    },
+    Function {
         name: "public_statements",
         arguments: || vec![or_null(Type::Policy)],
         result: || list_of(Type::Any),

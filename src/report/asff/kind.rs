@@ -8,7 +8,15 @@ pub(super) const ACCOUNT: &str = "AwsAccount";
 /// name for.
 pub(super) fn of(resource_type: &str) -> &'static str {
     match resource_type {
-        "aws.account" | "aws.ec2.region_settings" | "aws.iam.account" | "aws.s3.account" => ACCOUNT,
+        "aws.accessanalyzer.region"
+        | "aws.account"
+        | "aws.config.region"
+        | "aws.ec2.region_settings"
+        | "aws.iam.account"
+        | "aws.macie.region"
+        | "aws.organizations.organization"
+        | "aws.s3.account"
+        | "aws.securityhub.region" => ACCOUNT,
         "aws.cloudtrail.trail" => "AwsCloudTrailTrail",
         "aws.ec2.instance" => "AwsEc2Instance",
         "aws.ec2.network_acl" => "AwsEc2NetworkAcl",

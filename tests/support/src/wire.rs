@@ -98,6 +98,10 @@ pub(crate) fn read(head: &Parts, body: &[u8], account_of: impl Fn(&str) -> Strin
             let (name, params) = json(head, body)?;
             (format!("{service}:{name}"), params)
         }
+        service if ROUTES.iter().any(|(of, ..)| *of == service) => {
+            let (name, params) = route(head, body, service)?;
+            (format!("{service}:{name}"), params)
+        }
         service => {
             let (name, params) = query(head, body)?;
             (format!("{service}:{name}"), params)
@@ -166,9 +170,33 @@ fn members(body: &str) -> Result<BTreeMap<String, String>> {
     Ok(members.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
+/// Operations of services that say what they are asked in the path: service, method, path, operation.
+const ROUTES: &[(&str, Method, &str, &str)] = &[
+    ("access-analyzer", Method::GET, "/analyzer", "ListAnalyzers"),
+    ("account", Method::POST, "/getAlternateContact", "GetAlternateContact"),
+    ("account", Method::POST, "/getContactInformation", "GetContactInformation"),
+    ("macie2", Method::GET, "/administrator", "GetAdministratorAccount"),
+    ("macie2", Method::GET, "/automated-discovery/configuration", "GetAutomatedDiscoveryConfiguration"),
+    ("macie2", Method::GET, "/macie", "GetMacieSession"),
+    ("macie2", Method::POST, "/jobs/list", "ListClassificationJobs"),
+];
+
+/// A request that says what it asks in the path, and the rest in the address and in a JSON body.
+fn route(head: &Parts, body: &str, service: &str) -> Result<Named> {
+    let mut params = form(head.uri.query().unwrap_or_default());
+    params.extend(members(body)?);
+    let path = head.uri.path();
+    let found =
+        ROUTES.iter().find(|(of, method, at, _)| *of == service && *method == head.method && *at == path);
+    let operation = found.map_or_else(|| format!("{} {path}", head.method), |(.., name)| (*name).to_owned());
+    Ok((operation, params))
+}
+
 /// Security Hub says what it is asked in the path, and with what in a JSON body.
 fn security_hub(head: &Parts, body: &str) -> Result<Named> {
     let operation = match (&head.method, head.uri.path()) {
+        (&Method::GET, "/accounts") => "DescribeHub".to_owned(),
+        (&Method::GET, "/hubv2") => "DescribeSecurityHubV2".to_owned(),
         (&Method::POST, "/findings") => "GetFindings".to_owned(),
         (&Method::POST, "/findings/import") => "BatchImportFindings".to_owned(),
         (method, path) => format!("{method} {path}"),
@@ -361,6 +389,19 @@ pub(crate) mod tests {
         let params = ["Filter", "MaxResults", "NextToken"].map(|name| one.param(name).unwrap());
         assert_eq!(params, [r#"{"A":[1]}"#, "2", "t"]);
         assert!(call(request(), "").params.is_empty());
+    }
+
+    #[test]
+    fn what_is_asked_in_the_path() {
+        let asked = |service: &str, method: &str, uri: &str| {
+            let call = call(signed(method, uri, "localhost", &format!("K/20261124/us-east-1/{service}")), "");
+            let params: Vec<_> = call.params.iter().map(|(k, v)| format!(" {k}={v}")).collect();
+            format!("{}{}", call.operation, params.concat())
+        };
+        let second = asked("access-analyzer", "GET", "/analyzer?nextToken=t");
+        assert_eq!(second, "access-analyzer:ListAnalyzers nextToken=t");
+        assert_eq!(asked("macie2", "POST", "/macie"), "macie2:POST /macie");
+        assert_eq!(asked("securityhub", "GET", "/accounts"), "securityhub:DescribeHub");
     }
 
     #[test]

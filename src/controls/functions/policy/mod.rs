@@ -10,6 +10,7 @@
 
 mod access;
 mod admin;
+mod delegation;
 mod pattern;
 mod public;
 mod tls;
@@ -21,6 +22,7 @@ use super::{Mistake, shape};
 
 pub(crate) use access::public_access;
 pub(crate) use admin::grants_admin;
+pub(crate) use delegation::delegated_accounts;
 pub(crate) use public::public_statements;
 pub(crate) use tls::requires_tls;
 

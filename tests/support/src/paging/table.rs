@@ -24,6 +24,8 @@ pub(super) enum Form {
     Json,
     /// JSON, `Marker` asked, `NextMarker` and `Truncated` answered.
     Kms,
+    /// JSON, `nextToken` both ways.
+    Rest,
 }
 
 impl Form {
@@ -32,6 +34,7 @@ impl Form {
         match self {
             Self::Iam | Self::Kms => "Marker",
             Self::Ec2 | Self::Json => "NextToken",
+            Self::Rest => "nextToken",
             Self::S3 => "continuation-token",
         }
     }
@@ -40,7 +43,7 @@ impl Form {
     pub(super) const fn answer_token(self) -> &'static str {
         match self {
             Self::Iam => "Marker",
-            Self::Ec2 => "nextToken",
+            Self::Ec2 | Self::Rest => "nextToken",
             Self::S3 => "ContinuationToken",
             Self::Json => "NextToken",
             Self::Kms => "NextMarker",
@@ -52,8 +55,13 @@ impl Form {
         match self {
             Self::Iam => Some("IsTruncated"),
             Self::Kms => Some("Truncated"),
-            Self::Ec2 | Self::S3 | Self::Json => None,
+            Self::Ec2 | Self::S3 | Self::Json | Self::Rest => None,
         }
+    }
+
+    /// Whether answers are JSON; they are XML otherwise.
+    pub(super) const fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Kms | Self::Rest)
     }
 }
 
@@ -65,10 +73,11 @@ const fn row(form: Form, operation: &'static str, lists: &'static [&'static str]
     Listing { operation, form, lists }
 }
 
-use Form::{Ec2, Iam, Json, Kms, S3};
+use Form::{Ec2, Iam, Json, Kms, Rest, S3};
 
 #[rustfmt::skip]
 pub(super) static LISTINGS: &[Listing] = &[
+    row(Rest, "access-analyzer:ListAnalyzers", &["analyzers"]),
     row(Json, "cloudtrail:ListTrails", &["Trails"]),
     row(Json, "cloudtrail:LookupEvents", &["Events"]),
     row(Ec2, "ec2:DescribeFlowLogs", &["flowLogSet"]),
@@ -125,6 +134,7 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Kms, "kms:ListKeyPolicies", &["PolicyNames"]),
     row(Kms, "kms:ListKeys", &["Keys"]),
     row(Kms, "kms:ListResourceTags", &["Tags"]),
+    row(Rest, "macie2:ListClassificationJobs", &["items"]),
     row(Json, "organizations:ListAWSServiceAccessForOrganization", &["EnabledServicePrincipals"]),
     row(Json, "organizations:ListAccounts", &["Accounts"]),
     row(Json, "organizations:ListAccountsForParent", &["Accounts"]),
