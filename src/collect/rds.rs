@@ -238,7 +238,7 @@ mod tests {
     }
 
     fn read(of: sdk::builders::DbInstanceBuilder) -> Result<DbInstance, &'static str> {
-        DbInstance::of(of.build(), Facet::Known(None), Link::to)
+        DbInstance::of(of.build(), Facet::Known(None), |id| Link::to(id))
     }
 
     #[test]
