@@ -45,7 +45,7 @@ def get_vault_access_policy(self):
     policy = getattr(vault_of(self), "access_policy", None)
     if policy is None:
         absent = {"code": "ResourceNotFoundException", "type": "Client", "message": "No vault access policy is set."}
-        return 404, {**headers, "x-amzn-errortype": absent["code"]}, json.dumps(absent)
+        return 404, {**headers, "status": 404, "x-amzn-errortype": absent["code"]}, json.dumps(absent)
     return 200, headers, json.dumps({"Policy": policy})
 
 
