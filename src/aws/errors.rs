@@ -82,7 +82,9 @@ pub(super) fn check_body(body: &[u8], marker: Option<&str>) -> Result<(), Broken
 
 /// Whether a page of a list says that there is a further one: the token for it is there and not empty. What
 /// people wrote cannot pose as one, because quotation marks and angle brackets in it are escaped.
-pub(super) fn announces_more(body: &[u8]) -> bool {
+///
+/// `Marker` in JSON is the next page at Glacier, and at EFS the one that was asked for.
+pub(super) fn announces_more(service: &str, body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     if text.trim_start().starts_with('<') {
         return ["<Marker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
@@ -90,8 +92,10 @@ pub(super) fn announces_more(body: &[u8]) -> bool {
             .filter_map(|tag| text.split_once(tag))
             .any(|(_, token)| !token.starts_with('<'));
     }
-    ["\"NextToken\"", "\"nextToken\""]
-        .iter()
+    let glacier = (service == "glacier").then_some("\"Marker\"");
+    ["\"NextToken\"", "\"nextToken\"", "\"NextMarker\""]
+        .into_iter()
+        .chain(glacier)
         .filter_map(|key| text.split_once(key))
         .filter_map(|(_, rest)| rest.trim_start().strip_prefix(':'))
         .filter_map(|value| value.trim_start().strip_prefix('"'))
@@ -324,8 +328,9 @@ mod tests {
             "<DescribeVpcsResponse><nextToken>x</nextToken></DescribeVpcsResponse>",
             "<ListAllMyBucketsResult><ContinuationToken>x</ContinuationToken></ListAllMyBucketsResult>",
             "{\"Accounts\":[],\"NextToken\": \"x\"}",
+            "{\"Keys\":[],\"Truncated\":true,\"NextMarker\":\"x\"}",
         ] {
-            assert!(announces_more(more.as_bytes()), "{more}");
+            assert!(announces_more("iam", more.as_bytes()), "{more}");
         }
         for last in [
             "<ListUsersResponse><IsTruncated>false</IsTruncated></ListUsersResponse>",
@@ -334,7 +339,15 @@ mod tests {
             "{\"Accounts\":[{\"Name\":\"\\\"NextToken\\\":\\\"x\\\"\"}],\"NextToken\":null}",
             "{\"NextToken\":\"\"}",
         ] {
-            assert!(!announces_more(last.as_bytes()), "{last}");
+            assert!(!announces_more("iam", last.as_bytes()), "{last}");
         }
+    }
+
+    #[test]
+    fn a_marker_in_json_is_the_next_page_at_glacier_and_this_one_at_efs() {
+        let page = b"{\"FileSystems\":[],\"VaultList\":[],\"Marker\":\"x\"}";
+        assert!(announces_more("glacier", page));
+        assert!(!announces_more("elasticfilesystem", page));
+        assert!(!announces_more("glacier", b"{\"VaultList\":[],\"Marker\":null}"));
     }
 }

@@ -280,7 +280,7 @@ impl Intercept for Meter {
         let body = response.body().bytes().unwrap_or_default();
         errors::check_body(body, flight.as_ref().map(|flight| flight.call.marker))?;
         if let Some(flight) = flight.filter(|flight| flight.call.paged) {
-            flight.note_page(errors::announces_more(body));
+            flight.note_page(errors::announces_more(flight.call.service, body));
         }
         Ok(())
     }

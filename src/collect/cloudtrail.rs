@@ -16,6 +16,7 @@ use futures::future::{BoxFuture, Shared, join_all};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::kms::DESCRIBE_KEY;
 use super::schema::Link;
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Place, Reply};
@@ -29,7 +30,6 @@ static GET_EVENT_SELECTORS: Call =
 static GET_INSIGHT_SELECTORS: Call = Call::one("cloudtrail", "GetInsightSelectors", "TrailARN")
     .absent(&["InsightNotEnabledException"])
     .gone(&["TrailNotFoundException"]);
-static DESCRIBE_KEY: Call = Call::one("kms", "DescribeKey", "KeyMetadata").absent(&["NotFoundException"]);
 
 /// The resource type of trails.
 pub static TRAIL: Kind = Kind {

@@ -11,11 +11,16 @@ pub mod across;
 pub mod cloudtrail;
 pub mod config;
 pub mod ec2;
+pub mod efs;
+pub mod glacier;
 pub mod iam;
+pub mod kms;
 pub mod macie;
 pub mod organizations;
+pub mod rds;
 pub mod s3;
 pub mod schema;
+pub mod secretsmanager;
 pub mod securityhub;
 pub mod sso;
 
@@ -24,7 +29,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, Shared};
-use futures::stream::FuturesUnordered;
+use futures::stream::{self, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -121,16 +126,21 @@ pub static KINDS: &[&Kind] = &[
     &ec2::SECURITY_GROUP,
     &ec2::VPC,
     &ec2::VPC_PEERING,
+    &efs::FILE_SYSTEM,
+    &glacier::VAULT,
     &iam::ACCOUNT,
     &iam::INSTANCE_PROFILE,
     &iam::POLICY,
     &iam::ROLE,
     &iam::SERVER_CERTIFICATE,
     &iam::USER,
+    &kms::KEY,
     &macie::REGION,
     &organizations::ORGANIZATION,
+    &rds::INSTANCE,
     &s3::ACCOUNT,
     &s3::BUCKET,
+    &secretsmanager::SECRET,
     &securityhub::REGION,
     &sso::INSTANCE,
 ];
@@ -293,6 +303,37 @@ impl Collected {
             resources,
         }
     }
+
+    /// The part of one type from what was made of each item of its list. An item that could not be understood
+    /// makes the list incomplete, and one that was deleted meanwhile (`None`) does not.
+    #[must_use]
+    pub fn of_items(
+        place: &Place,
+        kind: &Kind,
+        mut end: Result<(), Unseen>,
+        read: impl IntoIterator<Item = Result<Option<Resource>, Unseen>>,
+    ) -> Self {
+        let mut resources = Vec::new();
+        for item in read {
+            match item {
+                Ok(resource) => resources.extend(resource),
+                Err(unseen) => end = end.and(Err(unseen)),
+            }
+        }
+        Self::of(place, kind, resources, end)
+    }
+}
+
+/// Items of a list that are asked about at once. The calls of the run have their own limit; this one keeps the
+/// requests of a region with thousands of keys or secrets from all being in memory.
+const ITEMS_AT_ONCE: usize = 64;
+
+/// Reads each item of a list, in its order.
+async fn read_each<I, T, F>(items: Vec<I>, read: impl Fn(I) -> F) -> Vec<T>
+where
+    F: Future<Output = T>,
+{
+    stream::iter(items).map(read).buffered(ITEMS_AT_ONCE).collect().await
 }
 
 /// The thing that was asked about was deleted between the list and the call: it is left out, and is no gap.
@@ -479,7 +520,12 @@ pub async fn regional(ask: Ask<'_>) -> Collected {
         cloudtrail::collect(ask).boxed(),
         config::collect(ask).boxed(),
         ec2::collect(ask).boxed(),
+        efs::collect(ask).boxed(),
+        glacier::collect(ask).boxed(),
+        kms::collect(ask).boxed(),
         macie::collect(ask).boxed(),
+        rds::collect(ask).boxed(),
+        secretsmanager::collect(ask).boxed(),
         securityhub::collect(ask).boxed(),
         sso::collect(ask).boxed(),
     ];

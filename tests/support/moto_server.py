@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""moto's server, with the one answer corrected that a client of AWS cannot read.
+"""moto's server, with the one answer corrected that a client of AWS cannot read, and one call added.
 
 GetBucketVersioning: moto calls the root element GetBucketVersioningResponse. AWS calls it VersioningConfiguration
 (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html), and the Rust SDK takes nothing else.
+GetVaultAccessPolicy, SetVaultAccessPolicy: moto's Glacier has no access policies. The answers are those of AWS
+(https://docs.aws.amazon.com/amazonglacier/latest/dev/api-GetVaultAccessPolicy.html).
 """
 
+import json
 import sys
 
 import moto_governance  # noqa: F401  answers what moto lacks of some services
+from moto.glacier import urls as glacier_urls
+from moto.glacier.responses import GlacierResponse
 from moto.s3.responses import S3Response
 from moto.server import main
 
@@ -24,6 +29,32 @@ def as_aws_answers(self):
 
 
 S3Response.get_bucket_versioning = as_aws_answers
+
+
+def vault_of(response):
+    name = response.uri.split("/vaults/")[1].split("/")[0]
+    return response.glacier_backend.describe_vault(name)
+
+
+def set_vault_access_policy(self):
+    vault_of(self).access_policy = json.loads(self.body)["Policy"]
+    return 204, {"status": 204}, ""
+
+
+def get_vault_access_policy(self):
+    headers = {"content-type": "application/json"}
+    policy = getattr(vault_of(self), "access_policy", None)
+    if policy is None:
+        absent = {"code": "ResourceNotFoundException", "type": "Client", "message": "No vault access policy is set."}
+        return 404, {**headers, "status": 404, "x-amzn-errortype": absent["code"]}, json.dumps(absent)
+    return 200, headers, json.dumps({"Policy": policy})
+
+
+GlacierResponse.set_vault_access_policy = set_vault_access_policy
+GlacierResponse.get_vault_access_policy = get_vault_access_policy
+glacier_urls.url_paths["{0}/(?P<account_number>.+)/vaults/(?P<vault_name>[^/]+)/access-policy$"] = (
+    GlacierResponse.dispatch
+)
 
 if __name__ == "__main__":
     sys.exit(main())

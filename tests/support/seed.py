@@ -28,8 +28,9 @@ resource   account-scoped: the alias. Region settings: the region. Users, custom
            Security group: GroupName@VPC (`default@default-vpc`, `ssh-open@dev-main`).
            Network ACL and route table: Name tag@VPC; without a tag (the VPC's default ACL, its main
            route table) `default@VPC`.
+           Databases, file systems, keys, secrets, vaults: see seed_data.py.
 names      keyed by what AWS calls the resource: sg-, acl-, rtb-, vpc-, i- ids; ARNs of users, customer
-           policies, server certificates, buckets and trails; the account id for account-scoped rows;
+           policies, server certificates, buckets, trails and all of seed_data.py; the account id for account-scoped rows;
            `ACCOUNT/REGION` for region settings.
 
 What has no row
@@ -54,6 +55,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from seed_data import data
 from seed_governance import governance
 
 US, EU = "us-east-1", "eu-west-1"
@@ -1075,7 +1077,7 @@ def seed(endpoint):
         iam_management, iam_prod, iam_dev, iam_sandbox,
         s3_management, s3_prod, s3_dev, s3_sandbox,
         network_prod, network_dev, network_sandbox,
-        trails, governance, name_the_rest,
+        trails, governance, data, name_the_rest,
     ):
         step(world)
     return {

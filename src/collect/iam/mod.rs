@@ -62,15 +62,7 @@ fn part(
     end: Result<Reply<()>, Unseen>,
     read: impl IntoIterator<Item = Result<Option<Resource>, Unseen>>,
 ) -> Collected {
-    let mut end = end.map(|_| ());
-    let mut resources = Vec::new();
-    for item in read {
-        match item {
-            Ok(resource) => resources.extend(resource),
-            Err(unseen) => end = end.and(Err(unseen)),
-        }
-    }
-    Collected::of(ask.place, kind, resources, end)
+    Collected::of_items(ask.place, kind, end.map(|_| ()), read)
 }
 
 /// The items of a page. A page that says that more follow but not where has no use: the SDK would take it
@@ -105,7 +97,7 @@ fn missing(place: &Place, call: &Call, member: &str) -> Unseen {
 }
 
 /// A policy document that is in every answer.
-fn document(
+pub(super) fn document(
     place: &Place,
     call: &Call,
     member: &str,

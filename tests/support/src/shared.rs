@@ -104,8 +104,14 @@ fn content(program: &Path) -> Result<String> {
     let metadata = fs::metadata(program).with_context(|| format!("{} cannot be read", program.display()))?;
     let built = metadata.modified()?.duration_since(UNIX_EPOCH)?;
     let support = workspace()?.join("tests/support");
-    let seeders =
-        ["seed.py", "seed_governance.py", "moto_server.py", "moto_governance.py", "requirements.txt"];
+    let seeders = [
+        "seed.py",
+        "seed_data.py",
+        "seed_governance.py",
+        "moto_server.py",
+        "moto_governance.py",
+        "requirements.txt",
+    ];
     let seeders =
         seeders.map(|name| fs::read(support.join(name))).into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(hash((program, metadata.len(), built, seeders)))

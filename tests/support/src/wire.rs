@@ -54,7 +54,7 @@ impl fmt::Display for Call {
 /// How a service is asked and answers, its errors included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// IAM, STS.
+    /// IAM, RDS, STS.
     Query,
     /// EC2.
     Ec2,
@@ -71,7 +71,7 @@ impl Protocol {
     #[must_use]
     pub fn of(service: &str) -> Self {
         match service {
-            "iam" | "sts" => Self::Query,
+            "iam" | "rds" | "sts" => Self::Query,
             "ec2" => Self::Ec2,
             "s3" => Self::S3,
             "s3control" => Self::S3Control,
@@ -170,11 +170,15 @@ fn members(body: &str) -> Result<BTreeMap<String, String>> {
     Ok(members.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
 
-/// Operations of services that say what they are asked in the path: service, method, path, operation.
+/// Operations of services that say what they are asked in the path: service, method, path, operation. What stands
+/// in braces is a parameter.
 const ROUTES: &[(&str, Method, &str, &str)] = &[
     ("access-analyzer", Method::GET, "/analyzer", "ListAnalyzers"),
     ("account", Method::POST, "/getAlternateContact", "GetAlternateContact"),
     ("account", Method::POST, "/getContactInformation", "GetContactInformation"),
+    ("elasticfilesystem", Method::GET, "/2015-02-01/file-systems", "DescribeFileSystems"),
+    ("glacier", Method::GET, "/{accountId}/vaults", "ListVaults"),
+    ("glacier", Method::GET, "/{accountId}/vaults/{vaultName}/access-policy", "GetVaultAccessPolicy"),
     ("macie2", Method::GET, "/administrator", "GetAdministratorAccount"),
     ("macie2", Method::GET, "/automated-discovery/configuration", "GetAutomatedDiscoveryConfiguration"),
     ("macie2", Method::GET, "/macie", "GetMacieSession"),
@@ -185,11 +189,35 @@ const ROUTES: &[(&str, Method, &str, &str)] = &[
 fn route(head: &Parts, body: &str, service: &str) -> Result<Named> {
     let mut params = form(head.uri.query().unwrap_or_default());
     params.extend(members(body)?);
-    let path = head.uri.path();
-    let found =
-        ROUTES.iter().find(|(of, method, at, _)| *of == service && *method == head.method && *at == path);
-    let operation = found.map_or_else(|| format!("{} {path}", head.method), |(.., name)| (*name).to_owned());
-    Ok((operation, params))
+    let path: Vec<String> = head.uri.path().split('/').map(|part| decode(part, false)).collect();
+    let found = ROUTES
+        .iter()
+        .filter(|(of, method, ..)| *of == service && *method == head.method)
+        .find_map(|(_, _, pattern, operation)| Some((operation, in_path(pattern, &path)?)));
+    match found {
+        Some((operation, named)) => {
+            params.extend(named);
+            Ok(((*operation).to_owned(), params))
+        }
+        None => Ok((format!("{} {}", head.method, head.uri.path()), params)),
+    }
+}
+
+/// The parameters of a path, if it is of that pattern.
+fn in_path(pattern: &str, path: &[String]) -> Option<Vec<(String, String)>> {
+    let pattern: Vec<&str> = pattern.split('/').collect();
+    if pattern.len() != path.len() {
+        return None;
+    }
+    let mut named = Vec::new();
+    for (part, text) in pattern.iter().zip(path) {
+        match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => named.push((name.to_owned(), text.clone())),
+            None if part == text => {}
+            None => return None,
+        }
+    }
+    Some(named)
 }
 
 /// Security Hub says what it is asked in the path, and with what in a JSON body.
@@ -402,6 +430,13 @@ pub(crate) mod tests {
         assert_eq!(second, "access-analyzer:ListAnalyzers nextToken=t");
         assert_eq!(asked("macie2", "POST", "/macie"), "macie2:POST /macie");
         assert_eq!(asked("securityhub", "GET", "/accounts"), "securityhub:DescribeHub");
+        let systems = "/2015-02-01/file-systems?MaxItems=1000";
+        let expected = "elasticfilesystem:DescribeFileSystems MaxItems=1000";
+        assert_eq!(asked("elasticfilesystem", "GET", systems), expected);
+        assert_eq!(asked("glacier", "GET", "/-/vaults?marker=m"), "glacier:ListVaults accountId=- marker=m");
+        let policy = "glacier:GetVaultAccessPolicy accountId=- vaultName=a b";
+        assert_eq!(asked("glacier", "GET", "/-/vaults/a%20b/access-policy"), policy);
+        assert_eq!(asked("glacier", "PUT", "/-/vaults/v"), "glacier:PUT /-/vaults/v");
     }
 
     #[test]

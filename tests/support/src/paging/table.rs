@@ -26,13 +26,20 @@ pub(super) enum Form {
     Kms,
     /// JSON, `nextToken` both ways.
     Rest,
+    /// IAM's without `IsTruncated`.
+    Rds,
+    /// JSON, `Marker` asked, `NextMarker` answered.
+    Efs,
+    /// JSON, `marker` asked, `Marker` answered.
+    Glacier,
 }
 
 impl Form {
     /// The parameter that asks for a later page.
     pub(super) const fn request_token(self) -> &'static str {
         match self {
-            Self::Iam | Self::Kms => "Marker",
+            Self::Iam | Self::Kms | Self::Rds | Self::Efs => "Marker",
+            Self::Glacier => "marker",
             Self::Ec2 | Self::Json => "NextToken",
             Self::Rest => "nextToken",
             Self::S3 => "continuation-token",
@@ -42,11 +49,11 @@ impl Form {
     /// The element or member that names the next page.
     pub(super) const fn answer_token(self) -> &'static str {
         match self {
-            Self::Iam => "Marker",
+            Self::Iam | Self::Rds | Self::Glacier => "Marker",
             Self::Ec2 | Self::Rest => "nextToken",
             Self::S3 => "ContinuationToken",
             Self::Json => "NextToken",
-            Self::Kms => "NextMarker",
+            Self::Kms | Self::Efs => "NextMarker",
         }
     }
 
@@ -55,13 +62,18 @@ impl Form {
         match self {
             Self::Iam => Some("IsTruncated"),
             Self::Kms => Some("Truncated"),
-            Self::Ec2 | Self::S3 | Self::Json | Self::Rest => None,
+            Self::Ec2 | Self::S3 | Self::Json | Self::Rest | Self::Rds | Self::Efs | Self::Glacier => None,
         }
     }
 
     /// Whether answers are JSON; they are XML otherwise.
     pub(super) const fn is_json(self) -> bool {
-        matches!(self, Self::Json | Self::Kms | Self::Rest)
+        matches!(self, Self::Json | Self::Kms | Self::Rest | Self::Efs | Self::Glacier)
+    }
+
+    /// Whether the lists are in a `…Result` element, beside which there is `ResponseMetadata`.
+    pub(super) const fn has_result(self) -> bool {
+        matches!(self, Self::Iam | Self::Rds)
     }
 }
 
@@ -73,7 +85,7 @@ const fn row(form: Form, operation: &'static str, lists: &'static [&'static str]
     Listing { operation, form, lists }
 }
 
-use Form::{Ec2, Iam, Json, Kms, Rest, S3};
+use Form::{Ec2, Efs, Glacier, Iam, Json, Kms, Rds, Rest, S3};
 
 #[rustfmt::skip]
 pub(super) static LISTINGS: &[Listing] = &[
@@ -99,6 +111,8 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Ec2, "ec2:DescribeVpcPeeringConnections", &["vpcPeeringConnectionSet"]),
     row(Ec2, "ec2:DescribeVpcs", &["vpcSet"]),
     row(Ec2, "ec2:GetManagedPrefixListEntries", &["entrySet"]),
+    row(Efs, "elasticfilesystem:DescribeFileSystems", &["FileSystems"]),
+    row(Glacier, "glacier:ListVaults", &["VaultList"]),
     row(Iam, "iam:GetAccountAuthorizationDetails",
         &["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"]),
     row(Iam, "iam:GetGroup", &["Users"]),
@@ -148,7 +162,10 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Json, "organizations:ListRoots", &["Roots"]),
     row(Json, "organizations:ListTagsForResource", &["Tags"]),
     row(Json, "organizations:ListTargetsForPolicy", &["Targets"]),
+    row(Rds, "rds:DescribeDBClusters", &["DBClusters"]),
+    row(Rds, "rds:DescribeDBInstances", &["DBInstances"]),
     row(S3, "s3:ListBuckets", &["Buckets"]),
+    row(Json, "secretsmanager:ListSecrets", &["SecretList"]),
     row(Json, "sso:ListInstances", &["Instances"]),
     row(Json, "sso:ListPermissionSets", &["PermissionSets"]),
 ];

@@ -103,7 +103,7 @@ impl<'a> Scan<'a> {
     fn of(listing: &'a Listing) -> Self {
         Self {
             listing,
-            container: if listing.form == Form::Iam { 2 } else { 1 },
+            container: if listing.form.has_result() { 2 } else { 1 },
             open: Vec::new(),
             items: Vec::new(),
             lists: Vec::new(),
@@ -142,7 +142,7 @@ impl<'a> Scan<'a> {
             None if depth == self.container => name,
             None => return false,
         };
-        self.listing.form != Form::Iam || container.ends_with("Result")
+        !self.listing.form.has_result() || container.ends_with("Result")
     }
 
     fn child(&mut self, name: &str, start: usize, tag: Range<usize>, body: &str) {
