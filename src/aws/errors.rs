@@ -83,6 +83,9 @@ pub(super) fn check_body(body: &[u8], marker: Option<&str>) -> Result<(), Broken
 /// Whether a page of a list says that there is a further one: the token for it is there and not empty. What
 /// people wrote cannot pose as one, because quotation marks and angle brackets in it are escaped.
 pub(super) fn announces_more(body: &[u8]) -> bool {
+    if is_cbor(body) {
+        return cbor_token(body).is_ok_and(|has_token| has_token);
+    }
     let text = String::from_utf8_lossy(body);
     if text.trim_start().starts_with('<') {
         return ["<Marker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
@@ -96,6 +99,31 @@ pub(super) fn announces_more(body: &[u8]) -> bool {
         .filter_map(|(_, rest)| rest.trim_start().strip_prefix(':'))
         .filter_map(|value| value.trim_start().strip_prefix('"'))
         .any(|token| !token.starts_with('"'))
+}
+
+/// Whether the answer is an object in [CBOR](https://www.rfc-editor.org/rfc/rfc8949#section-3.1), as CloudWatch
+/// gives them: neither XML nor JSON begins with such a byte.
+fn is_cbor(body: &[u8]) -> bool {
+    body.first().is_some_and(|first| (0xa0..=0xbf).contains(first))
+}
+
+/// Whether an object in CBOR has a token that is not empty. Texts in CBOR are not escaped, so that the members are
+/// gone through one by one.
+fn cbor_token(body: &[u8]) -> Result<bool, minicbor::decode::Error> {
+    let mut decoder = minicbor::Decoder::new(body);
+    let members = decoder.map()?;
+    let mut read = 0;
+    while members.is_none_or(|members| read < members) {
+        if members.is_none() && decoder.datatype()? == minicbor::data::Type::Break {
+            break;
+        }
+        if decoder.str()? == "NextToken" && decoder.datatype()? == minicbor::data::Type::String {
+            return decoder.str().map(|token| !token.is_empty());
+        }
+        decoder.skip()?;
+        read += 1;
+    }
+    Ok(false)
 }
 
 /// Whether the last thing in the document closes its root element.

@@ -10,6 +10,7 @@ mod credentials;
 mod endpoints;
 mod errors;
 mod meter;
+mod paging;
 mod resolver;
 mod window;
 
@@ -28,6 +29,7 @@ use tokio::sync::Semaphore;
 pub use call::{Call, Listed, Reply};
 pub use credentials::{RoleRequest, Session};
 pub use meter::{Meters, OperationCount, Tally};
+pub use paging::by_token;
 
 use crate::inventory::{GLOBAL, Unseen};
 use endpoints::Endpoints;
@@ -332,13 +334,18 @@ macro_rules! clients {
 
 clients! {
     cloudtrail => aws_sdk_cloudtrail,
+    cloudwatch => aws_sdk_cloudwatch,
     ec2 => aws_sdk_ec2,
+    events => aws_sdk_eventbridge,
     iam => aws_sdk_iam,
     kms => aws_sdk_kms,
+    logs => aws_sdk_cloudwatchlogs,
     organizations => aws_sdk_organizations,
     s3 => aws_sdk_s3,
     s3control => aws_sdk_s3control,
     securityhub => aws_sdk_securityhub,
+    sns => aws_sdk_sns,
+    sqs => aws_sdk_sqs,
     sso => aws_sdk_ssoadmin,
     sts => aws_sdk_sts,
 }

@@ -7,10 +7,15 @@
 
 pub mod account;
 pub mod cloudtrail;
+pub mod cloudwatch;
 pub mod ec2;
+pub mod events;
 pub mod iam;
+pub mod logs;
 pub mod s3;
 pub mod schema;
+pub mod sns;
+pub mod sqs;
 pub mod sso;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +111,7 @@ pub trait Observed: Serialize + JsonSchema {
 pub static KINDS: &[&Kind] = &[
     &account::ACCOUNT,
     &cloudtrail::TRAIL,
+    &cloudwatch::ALARM,
     &ec2::INSTANCE,
     &ec2::NETWORK_ACL,
     &ec2::REGION_SETTINGS,
@@ -113,14 +119,18 @@ pub static KINDS: &[&Kind] = &[
     &ec2::SECURITY_GROUP,
     &ec2::VPC,
     &ec2::VPC_PEERING,
+    &events::BUS,
     &iam::ACCOUNT,
     &iam::INSTANCE_PROFILE,
     &iam::POLICY,
     &iam::ROLE,
     &iam::SERVER_CERTIFICATE,
     &iam::USER,
+    &logs::METRIC_FILTER,
     &s3::ACCOUNT,
     &s3::BUCKET,
+    &sns::TOPIC,
+    &sqs::QUEUE,
     &sso::INSTANCE,
 ];
 
@@ -427,7 +437,16 @@ pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) ->
 
 /// Collects what is wanted of one region of an account.
 pub async fn regional(ask: Ask<'_>) -> Collected {
-    let parts = [ec2::collect(ask).boxed(), cloudtrail::collect(ask).boxed(), sso::collect(ask).boxed()];
+    let parts = [
+        cloudtrail::collect(ask).boxed(),
+        cloudwatch::collect(ask).boxed(),
+        ec2::collect(ask).boxed(),
+        events::collect(ask).boxed(),
+        logs::collect(ask).boxed(),
+        sns::collect(ask).boxed(),
+        sqs::collect(ask).boxed(),
+        sso::collect(ask).boxed(),
+    ];
     Collected::together(parts).await
 }
 
