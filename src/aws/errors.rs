@@ -363,4 +363,20 @@ mod tests {
             assert!(!announces_more(last.as_bytes()), "{last}");
         }
     }
+
+    #[test]
+    fn a_page_in_cbor_tells_it_too_and_a_description_cannot_pose_as_a_token() {
+        // {"MetricAlarms": [{"D": "NextToken"}], "NextToken": token}, with the length known and open.
+        let list = b"\x6cMetricAlarms\x81\xa1\x61D\x6biNextTokenax";
+        let page = |start: &[u8], token: &[u8], end: &[u8]| {
+            [start, list, b"\x69NextToken".as_slice(), token, end].concat()
+        };
+        assert!(announces_more(&page(b"\xa2", b"\x61x", b"")));
+        assert!(announces_more(&page(b"\xbf", b"\x61x", b"\xff")));
+        assert!(!announces_more(&page(b"\xa2", b"\x60", b"")), "an empty token");
+        assert!(!announces_more(&page(b"\xa2", b"\xf6", b"")), "null");
+        assert!(!announces_more(&[b"\xa1", list.as_slice()].concat()));
+        assert!(!announces_more(&[b"\xbf", list.as_slice(), b"\xff"].concat()));
+        assert!(!announces_more(b"\xa2\x6c"), "cut off");
+    }
 }
