@@ -30,7 +30,20 @@ const FINDING: &[&str] = &[
 ];
 
 /// Services whose other operations are denied in [`each_denial`].
-const SERVICES: &[&str] = &["cloudtrail", "ec2", "iam", "kms", "s3", "s3control", "sso"];
+const SERVICES: &[&str] = &[
+    "cloudtrail",
+    "cloudwatch",
+    "ec2",
+    "events",
+    "iam",
+    "kms",
+    "logs",
+    "s3",
+    "s3control",
+    "sns",
+    "sqs",
+    "sso",
+];
 
 /// Operations without which every verdict of the demo stands.
 const SPARE: &[(&str, &str)] = &[
@@ -81,6 +94,13 @@ fn each_denied_call_to_cloudtrail_kms_and_identity_center_is_told_and_decides_no
     }
 }
 
+#[test]
+fn each_denied_call_on_the_way_of_an_alarm_and_to_queues_and_buses_is_told_and_decides_nothing() {
+    for service in ["cloudwatch", "events", "logs", "sns", "sqs"] {
+        each_denial(service);
+    }
+}
+
 fn each_denial(service: &str) {
     let undisturbed = Scan::undisturbed();
     let planned = planned();
@@ -111,7 +131,9 @@ impl<'a> Denial<'a> {
         let asked = server.requests().into_iter().filter(|request| request.call.operation == operation);
         let code = match operation.split_once(':').unwrap().0 {
             "ec2" => "UnauthorizedOperation",
-            "cloudtrail" | "kms" | "sso" => "AccessDeniedException",
+            "cloudtrail" | "cloudwatch" | "events" | "kms" | "logs" | "sqs" | "sso" => {
+                "AccessDeniedException"
+            }
             _ => "AccessDenied",
         };
         Self { operation, code, scan, denied: asked.collect() }

@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn a_page_in_cbor_tells_it_too_and_a_description_cannot_pose_as_a_token() {
         // {"MetricAlarms": [{"D": "NextToken"}], "NextToken": token}, with the length known and open.
-        let list = b"\x6cMetricAlarms\x81\xa1\x61D\x6biNextTokenax";
+        let list = b"\x6cMetricAlarms\x81\xa1\x61D\x6ciNextTokenax";
         let page = |start: &[u8], token: &[u8], end: &[u8]| {
             [start, list, b"\x69NextToken".as_slice(), token, end].concat()
         };

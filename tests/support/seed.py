@@ -52,6 +52,7 @@ import sys
 from urllib.parse import urlsplit
 
 import boto3
+import seed_monitoring
 from botocore.config import Config
 
 US, EU = "us-east-1", "eu-west-1"
@@ -1073,7 +1074,7 @@ def seed(endpoint):
         iam_management, iam_prod, iam_dev, iam_sandbox,
         s3_management, s3_prod, s3_dev, s3_sandbox,
         network_prod, network_dev, network_sandbox,
-        trails, name_the_rest,
+        trails, seed_monitoring.monitoring, name_the_rest,
     ):
         step(world)
     return {

@@ -104,7 +104,8 @@ fn content(program: &Path) -> Result<String> {
     let metadata = fs::metadata(program).with_context(|| format!("{} cannot be read", program.display()))?;
     let built = metadata.modified()?.duration_since(UNIX_EPOCH)?;
     let support = workspace()?.join("tests/support");
-    let seeder = ["seed.py", "moto_server.py", "requirements.txt"].map(|name| fs::read(support.join(name)));
+    let seeder = ["seed.py", "seed_monitoring.py", "moto_server.py", "requirements.txt"]
+        .map(|name| fs::read(support.join(name)));
     let [seed, server, requirements] = seeder;
     Ok(hash((program, metadata.len(), built, seed?, server?, requirements?)))
 }

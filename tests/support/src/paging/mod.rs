@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::wire::Call;
-use table::{Form, Listing, find};
+use table::{Form, Listing, MAY_BE_MISSING, find};
 use xml::Layout;
 
 /// Whether the server knows how `service:Operation` pages.
@@ -83,8 +83,10 @@ pub(crate) fn split(first: &Call, answer: Answer, page: usize, of: usize) -> Res
     let next = (page < of).then(|| token(first, page + 1));
     let part = |items: usize| (page - 1) * items / of..page * items / of;
     let body = match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => split_xml(listing, &answer.body, part, next.as_deref()),
-        Form::Json | Form::Kms => split_json(listing, &answer.body, part, next.as_deref()),
+        Form::Iam | Form::Ec2 | Form::S3 | Form::Sns => {
+            split_xml(listing, &answer.body, part, next.as_deref())
+        }
+        Form::Json | Form::Kms | Form::Logs => split_json(listing, &answer.body, part, next.as_deref()),
     };
     Ok(Answer { body: body.with_context(|| format!("no pages can be made of {first}"))?, ..answer })
 }
@@ -119,6 +121,9 @@ fn split_json(
 }
 
 fn list_member<'a>(members: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Vec<Value>> {
+    if MAY_BE_MISSING.contains(&name) {
+        members.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+    }
     let member = members.get_mut(name).and_then(Value::as_array_mut);
     member.with_context(|| format!("the answer has no list `{name}`"))
 }
@@ -166,8 +171,8 @@ pub(crate) fn join(mut answers: BTreeMap<Call, Answer>) -> Result<BTreeMap<Call,
 
 fn next_token(listing: &Listing, body: &str) -> Result<Option<String>> {
     Ok(match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => Layout::read(body, listing)?.token,
-        Form::Json | Form::Kms => {
+        Form::Iam | Form::Ec2 | Form::S3 | Form::Sns => Layout::read(body, listing)?.token,
+        Form::Json | Form::Kms | Form::Logs => {
             let members: Map<String, Value> = serde_json::from_str(body)?;
             let token = members.get(listing.form.answer_token()).and_then(Value::as_str);
             token.filter(|token| !token.is_empty()).map(str::to_owned)
@@ -177,13 +182,13 @@ fn next_token(listing: &Listing, body: &str) -> Result<Option<String>> {
 
 fn join_pages(listing: &Listing, pages: &[String]) -> Result<String> {
     match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => {
+        Form::Iam | Form::Ec2 | Form::S3 | Form::Sns => {
             let layouts = pages.iter().map(|page| Layout::read(page, listing)).collect::<Result<Vec<_>>>()?;
             let items = |name: &str| layouts.iter().flat_map(|layout| layout.items(name)).collect();
             let first = layouts.first().context("no pages")?;
             first.with(items, &xml::marks(listing.form, None)?)
         }
-        Form::Json | Form::Kms => {
+        Form::Json | Form::Kms | Form::Logs => {
             let mut pages = pages.iter().map(|page| serde_json::from_str::<Map<String, Value>>(page));
             let mut whole = pages.next().context("no pages")??;
             for page in pages {
@@ -215,7 +220,7 @@ pub(crate) fn with_items(
         return Ok(body.to_owned());
     };
     match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => {
+        Form::Iam | Form::Ec2 | Form::S3 | Form::Sns => {
             let layout = Layout::read(body, listing)?;
             let changed = |name: &&'static str| {
                 (*name, change(layout.items(name).into_iter().map(str::to_owned).collect()))
@@ -224,7 +229,7 @@ pub(crate) fn with_items(
             let items = |name: &str| lists.get(name).into_iter().flatten().map(String::as_str).collect();
             layout.with(items, &xml::marks(listing.form, None)?)
         }
-        Form::Json | Form::Kms => with_json_items(listing.lists, body, change),
+        Form::Json | Form::Kms | Form::Logs => with_json_items(listing.lists, body, change),
     }
 }
 

@@ -22,6 +22,10 @@ pub(super) enum Form {
     S3,
     /// JSON, `NextToken` both ways.
     Json,
+    /// JSON, `nextToken` both ways.
+    Logs,
+    /// `NextToken` both ways; the lists are in the `…Result` element.
+    Sns,
     /// JSON, `Marker` asked, `NextMarker` and `Truncated` answered.
     Kms,
 }
@@ -31,7 +35,8 @@ impl Form {
     pub(super) const fn request_token(self) -> &'static str {
         match self {
             Self::Iam | Self::Kms => "Marker",
-            Self::Ec2 | Self::Json => "NextToken",
+            Self::Ec2 | Self::Json | Self::Sns => "NextToken",
+            Self::Logs => "nextToken",
             Self::S3 => "continuation-token",
         }
     }
@@ -40,9 +45,9 @@ impl Form {
     pub(super) const fn answer_token(self) -> &'static str {
         match self {
             Self::Iam => "Marker",
-            Self::Ec2 => "nextToken",
+            Self::Ec2 | Self::Logs => "nextToken",
             Self::S3 => "ContinuationToken",
-            Self::Json => "NextToken",
+            Self::Json | Self::Sns => "NextToken",
             Self::Kms => "NextMarker",
         }
     }
@@ -52,7 +57,7 @@ impl Form {
         match self {
             Self::Iam => Some("IsTruncated"),
             Self::Kms => Some("Truncated"),
-            Self::Ec2 | Self::S3 | Self::Json => None,
+            Self::Ec2 | Self::S3 | Self::Json | Self::Logs | Self::Sns => None,
         }
     }
 }
@@ -65,12 +70,16 @@ const fn row(form: Form, operation: &'static str, lists: &'static [&'static str]
     Listing { operation, form, lists }
 }
 
-use Form::{Ec2, Iam, Json, Kms, S3};
+/// Lists that AWS leaves out of an answer when they are empty.
+pub(super) const MAY_BE_MISSING: &[&str] = &["CompositeAlarms", "QueueUrls"];
+
+use Form::{Ec2, Iam, Json, Kms, Logs, S3, Sns};
 
 #[rustfmt::skip]
 pub(super) static LISTINGS: &[Listing] = &[
     row(Json, "cloudtrail:ListTrails", &["Trails"]),
     row(Json, "cloudtrail:LookupEvents", &["Events"]),
+    row(Json, "cloudwatch:DescribeAlarms", &["MetricAlarms", "CompositeAlarms"]),
     row(Ec2, "ec2:DescribeFlowLogs", &["flowLogSet"]),
     row(Ec2, "ec2:DescribeImages", &["imagesSet"]),
     row(Ec2, "ec2:DescribeInstances", &["reservationSet"]),
@@ -90,6 +99,7 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Ec2, "ec2:DescribeVpcPeeringConnections", &["vpcPeeringConnectionSet"]),
     row(Ec2, "ec2:DescribeVpcs", &["vpcSet"]),
     row(Ec2, "ec2:GetManagedPrefixListEntries", &["entrySet"]),
+    row(Json, "events:ListEventBuses", &["EventBuses"]),
     row(Iam, "iam:GetAccountAuthorizationDetails",
         &["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"]),
     row(Iam, "iam:GetGroup", &["Users"]),
@@ -125,6 +135,7 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Kms, "kms:ListKeyPolicies", &["PolicyNames"]),
     row(Kms, "kms:ListKeys", &["Keys"]),
     row(Kms, "kms:ListResourceTags", &["Tags"]),
+    row(Logs, "logs:DescribeMetricFilters", &["metricFilters"]),
     row(Json, "organizations:ListAWSServiceAccessForOrganization", &["EnabledServicePrincipals"]),
     row(Json, "organizations:ListAccounts", &["Accounts"]),
     row(Json, "organizations:ListAccountsForParent", &["Accounts"]),
@@ -139,6 +150,9 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Json, "organizations:ListTagsForResource", &["Tags"]),
     row(Json, "organizations:ListTargetsForPolicy", &["Targets"]),
     row(S3, "s3:ListBuckets", &["Buckets"]),
+    row(Sns, "sns:ListSubscriptionsByTopic", &["Subscriptions"]),
+    row(Sns, "sns:ListTopics", &["Topics"]),
+    row(Json, "sqs:ListQueues", &["QueueUrls"]),
     row(Json, "sso:ListInstances", &["Instances"]),
     row(Json, "sso:ListPermissionSets", &["PermissionSets"]),
 ];

@@ -86,6 +86,11 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// IAM and SNS hold the lists in an element of their own.
+fn is_in_result(form: Form) -> bool {
+    matches!(form, Form::Iam | Form::Sns)
+}
+
 /// The elements open at a point, and what was found so far.
 struct Scan<'a> {
     listing: &'a Listing,
@@ -103,7 +108,7 @@ impl<'a> Scan<'a> {
     fn of(listing: &'a Listing) -> Self {
         Self {
             listing,
-            container: if listing.form == Form::Iam { 2 } else { 1 },
+            container: if is_in_result(listing.form) { 2 } else { 1 },
             open: Vec::new(),
             items: Vec::new(),
             lists: Vec::new(),
@@ -135,14 +140,14 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// IAM has `ResponseMetadata` beside the element that holds the lists.
+    /// They have `ResponseMetadata` beside the element that holds the lists.
     fn is_in_container(&self, name: &str, depth: usize) -> bool {
         let container = match self.container.checked_sub(1).and_then(|index| self.open.get(index)) {
             Some((container, _)) => container,
             None if depth == self.container => name,
             None => return false,
         };
-        self.listing.form != Form::Iam || container.ends_with("Result")
+        !is_in_result(self.listing.form) || container.ends_with("Result")
     }
 
     fn child(&mut self, name: &str, start: usize, tag: Range<usize>, body: &str) {
