@@ -106,8 +106,8 @@ fn content(program: &Path) -> Result<String> {
     let support = workspace()?.join("tests/support");
     let seeder = ["seed.py", "seed_monitoring.py", "moto_server.py", "requirements.txt"]
         .map(|name| fs::read(support.join(name)));
-    let [seed, server, requirements] = seeder;
-    Ok(hash((program, metadata.len(), built, seed?, server?, requirements?)))
+    let [seed, monitoring, server, requirements] = seeder;
+    Ok(hash((program, metadata.len(), built, seed?, monitoring?, server?, requirements?)))
 }
 
 /// Recordings of the same arguments with an older program.
