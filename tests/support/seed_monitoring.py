@@ -40,7 +40,8 @@ FILTERS = {
 
 
 def everyone(action, arn, **condition):
-    statement = {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": arn}
+    # moto wants a Sid.
+    statement = {"Sid": "everyone", "Effect": "Allow", "Principal": "*", "Action": action, "Resource": arn}
     if condition:
         statement["Condition"] = condition
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
