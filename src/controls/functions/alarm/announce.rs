@@ -12,9 +12,10 @@ use crate::inventory::{Cause, Inventory, Resource, Unseen};
 
 /// How far a way goes that has this step.
 const METRIC: u8 = 1;
-const ALARM: u8 = 2;
-const ACTION: u8 = 3;
-const TOPIC: u8 = 4;
+const DIVIDED: u8 = 2;
+const ALARM: u8 = 3;
+const ACTION: u8 = 4;
+const TOPIC: u8 = 5;
 
 /// The alarms that may watch the metrics of one region of an account.
 pub(super) struct Alarms<'a> {
@@ -50,7 +51,7 @@ impl<'a> Alarms<'a> {
             {
                 let step = if is_divided {
                     Step::Broken(
-                        METRIC,
+                        DIVIDED,
                         format!("{called} is divided by dimensions, and no alarm watches all of it"),
                     )
                 } else {
