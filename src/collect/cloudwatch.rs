@@ -66,7 +66,7 @@ pub struct WatchedMetric {
 
 /// Alarms of both kinds come in one list.
 enum Listed {
-    Metric(sdk::MetricAlarm),
+    Metric(Box<sdk::MetricAlarm>),
     Composite(sdk::CompositeAlarm),
 }
 
@@ -88,14 +88,16 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         .place
         .pages(&DESCRIBE_ALARMS, open, |page| {
             let composites = page.composite_alarms.into_iter().flatten().map(Listed::Composite);
-            Some(page.metric_alarms?.into_iter().map(Listed::Metric).chain(composites).collect())
+            Some(
+                page.metric_alarms?.into_iter().map(Box::new).map(Listed::Metric).chain(composites).collect(),
+            )
         })
         .await;
     let mut end = listed.end.map(|_| ());
     let mut resources = Vec::new();
     for alarm in listed.items {
         let read = match alarm {
-            Listed::Metric(alarm) => metric_alarm(ask, alarm),
+            Listed::Metric(alarm) => metric_alarm(ask, *alarm),
             Listed::Composite(alarm) => composite_alarm(ask, alarm),
         };
         match read {
