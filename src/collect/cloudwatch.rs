@@ -67,7 +67,7 @@ pub struct WatchedMetric {
 /// Alarms of both kinds come in one list.
 enum Listed {
     Metric(Box<sdk::MetricAlarm>),
-    Composite(sdk::CompositeAlarm),
+    Composite(Box<sdk::CompositeAlarm>),
 }
 
 /// Collects the alarms of one region.
@@ -87,7 +87,7 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let listed = ask
         .place
         .pages(&DESCRIBE_ALARMS, open, |page| {
-            let composites = page.composite_alarms.into_iter().flatten().map(Listed::Composite);
+            let composites = page.composite_alarms.into_iter().flatten().map(Box::new).map(Listed::Composite);
             Some(
                 page.metric_alarms?.into_iter().map(Box::new).map(Listed::Metric).chain(composites).collect(),
             )
@@ -98,7 +98,7 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     for alarm in listed.items {
         let read = match alarm {
             Listed::Metric(alarm) => metric_alarm(ask, *alarm),
-            Listed::Composite(alarm) => composite_alarm(ask, alarm),
+            Listed::Composite(alarm) => composite_alarm(ask, *alarm),
         };
         match read {
             Ok(resource) => resources.push(resource),
