@@ -34,15 +34,20 @@ const SERVICES: &[&str] = &[
     "access-analyzer",
     "account",
     "cloudtrail",
+    "cloudwatch",
     "config",
     "ec2",
+    "events",
     "iam",
     "kms",
+    "logs",
     "macie2",
     "organizations",
     "s3",
     "s3control",
     "securityhub",
+    "sns",
+    "sqs",
     "sso",
 ];
 
@@ -102,6 +107,13 @@ fn each_denied_call_to_what_governs_accounts_is_told_and_decides_nothing() {
     }
 }
 
+#[test]
+fn each_denied_call_on_the_way_of_an_alarm_and_to_queues_and_buses_is_told_and_decides_nothing() {
+    for service in ["cloudwatch", "events", "logs", "sns", "sqs"] {
+        each_denial(service);
+    }
+}
+
 fn each_denial(service: &str) {
     let undisturbed = Scan::undisturbed();
     let planned = planned();
@@ -132,7 +144,7 @@ impl<'a> Denial<'a> {
         let asked = server.requests().into_iter().filter(|request| request.call.operation == operation);
         let code = match operation.split_once(':').unwrap().0 {
             "ec2" => "UnauthorizedOperation",
-            "iam" | "s3" | "s3control" | "sts" => "AccessDenied",
+            "iam" | "s3" | "s3control" | "sns" | "sts" => "AccessDenied",
             _ => "AccessDeniedException",
         };
         Self { operation, code, scan, denied: asked.collect() }

@@ -85,6 +85,9 @@ pub(super) fn check_body(body: &[u8], marker: Option<&str>) -> Result<(), Broken
 ///
 /// `Marker` in JSON is the next page at Glacier, and at EFS the one that was asked for.
 pub(super) fn announces_more(service: &str, body: &[u8]) -> bool {
+    if is_cbor(body) {
+        return cbor_token(body).is_ok_and(|has_token| has_token);
+    }
     let text = String::from_utf8_lossy(body);
     if text.trim_start().starts_with('<') {
         return ["<Marker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
@@ -100,6 +103,31 @@ pub(super) fn announces_more(service: &str, body: &[u8]) -> bool {
         .filter_map(|(_, rest)| rest.trim_start().strip_prefix(':'))
         .filter_map(|value| value.trim_start().strip_prefix('"'))
         .any(|token| !token.starts_with('"'))
+}
+
+/// Whether the answer is an object in [CBOR](https://www.rfc-editor.org/rfc/rfc8949#section-3.1), as CloudWatch
+/// gives them: neither XML nor JSON begins with such a byte.
+fn is_cbor(body: &[u8]) -> bool {
+    body.first().is_some_and(|first| (0xa0..=0xbf).contains(first))
+}
+
+/// Whether an object in CBOR has a token that is not empty. Texts in CBOR are not escaped, so that the members are
+/// gone through one by one.
+fn cbor_token(body: &[u8]) -> Result<bool, minicbor::decode::Error> {
+    let mut decoder = minicbor::Decoder::new(body);
+    let members = decoder.map()?;
+    let mut read = 0;
+    while members.is_none_or(|members| read < members) {
+        if members.is_none() && decoder.datatype()? == minicbor::data::Type::Break {
+            break;
+        }
+        if decoder.str()? == "NextToken" && decoder.datatype()? == minicbor::data::Type::String {
+            return decoder.str().map(|token| !token.is_empty());
+        }
+        decoder.skip()?;
+        read += 1;
+    }
+    Ok(false)
 }
 
 /// Whether the last thing in the document closes its root element.
@@ -349,5 +377,21 @@ mod tests {
         assert!(announces_more("glacier", page));
         assert!(!announces_more("elasticfilesystem", page));
         assert!(!announces_more("glacier", b"{\"VaultList\":[],\"Marker\":null}"));
+    }
+
+    #[test]
+    fn a_page_in_cbor_tells_it_too_and_a_description_cannot_pose_as_a_token() {
+        // {"MetricAlarms": [{"D": "NextToken"}], "NextToken": token}, with the length known and open.
+        let list = b"\x6cMetricAlarms\x81\xa1\x61D\x6ciNextTokenax";
+        let page = |start: &[u8], token: &[u8], end: &[u8]| {
+            [start, list, b"\x69NextToken".as_slice(), token, end].concat()
+        };
+        assert!(announces_more("cloudwatch", &page(b"\xa2", b"\x61x", b"")));
+        assert!(announces_more("cloudwatch", &page(b"\xbf", b"\x61x", b"\xff")));
+        assert!(!announces_more("cloudwatch", &page(b"\xa2", b"\x60", b"")), "an empty token");
+        assert!(!announces_more("cloudwatch", &page(b"\xa2", b"\xf6", b"")), "null");
+        assert!(!announces_more("cloudwatch", &[b"\xa1", list.as_slice()].concat()));
+        assert!(!announces_more("cloudwatch", &[b"\xbf", list.as_slice(), b"\xff"].concat()));
+        assert!(!announces_more("cloudwatch", b"\xa2\x6c"), "cut off");
     }
 }

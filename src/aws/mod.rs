@@ -10,6 +10,7 @@ mod credentials;
 mod endpoints;
 mod errors;
 mod meter;
+mod paging;
 mod resolver;
 mod window;
 
@@ -28,6 +29,7 @@ use tokio::sync::Semaphore;
 pub use call::{Call, Listed, Reply};
 pub use credentials::{RoleRequest, Session};
 pub use meter::{Meters, OperationCount, Tally};
+pub use paging::by_token;
 
 use crate::inventory::{GLOBAL, Unseen};
 use endpoints::Endpoints;
@@ -336,12 +338,15 @@ clients! {
     access_analyzer("access-analyzer") => aws_sdk_accessanalyzer,
     account_management("account") => aws_sdk_account,
     cloudtrail => aws_sdk_cloudtrail,
+    cloudwatch => aws_sdk_cloudwatch,
     config => aws_sdk_config,
     ec2 => aws_sdk_ec2,
     elasticfilesystem => aws_sdk_efs,
+    events => aws_sdk_eventbridge,
     glacier => aws_sdk_glacier,
     iam => aws_sdk_iam,
     kms => aws_sdk_kms,
+    logs => aws_sdk_cloudwatchlogs,
     macie2 => aws_sdk_macie2,
     organizations => aws_sdk_organizations,
     rds => aws_sdk_rds,
@@ -349,6 +354,8 @@ clients! {
     s3control => aws_sdk_s3control,
     secretsmanager => aws_sdk_secretsmanager,
     securityhub => aws_sdk_securityhub,
+    sns => aws_sdk_sns,
+    sqs => aws_sdk_sqs,
     sso => aws_sdk_ssoadmin,
     sts => aws_sdk_sts,
 }

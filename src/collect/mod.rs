@@ -9,12 +9,15 @@ pub mod accessanalyzer;
 pub mod account;
 pub mod across;
 pub mod cloudtrail;
+pub mod cloudwatch;
 pub mod config;
 pub mod ec2;
 pub mod efs;
+pub mod events;
 pub mod glacier;
 pub mod iam;
 pub mod kms;
+pub mod logs;
 pub mod macie;
 pub mod organizations;
 pub mod rds;
@@ -22,6 +25,8 @@ pub mod s3;
 pub mod schema;
 pub mod secretsmanager;
 pub mod securityhub;
+pub mod sns;
+pub mod sqs;
 pub mod sso;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,6 +123,7 @@ pub static KINDS: &[&Kind] = &[
     &accessanalyzer::REGION,
     &account::ACCOUNT,
     &cloudtrail::TRAIL,
+    &cloudwatch::ALARM,
     &config::REGION,
     &ec2::INSTANCE,
     &ec2::NETWORK_ACL,
@@ -127,6 +133,7 @@ pub static KINDS: &[&Kind] = &[
     &ec2::VPC,
     &ec2::VPC_PEERING,
     &efs::FILE_SYSTEM,
+    &events::BUS,
     &glacier::VAULT,
     &iam::ACCOUNT,
     &iam::INSTANCE_PROFILE,
@@ -135,6 +142,7 @@ pub static KINDS: &[&Kind] = &[
     &iam::SERVER_CERTIFICATE,
     &iam::USER,
     &kms::KEY,
+    &logs::METRIC_FILTER,
     &macie::REGION,
     &organizations::ORGANIZATION,
     &rds::INSTANCE,
@@ -142,6 +150,8 @@ pub static KINDS: &[&Kind] = &[
     &s3::BUCKET,
     &secretsmanager::SECRET,
     &securityhub::REGION,
+    &sns::TOPIC,
+    &sqs::QUEUE,
     &sso::INSTANCE,
 ];
 
@@ -518,15 +528,20 @@ pub async fn regional(ask: Ask<'_>) -> Collected {
     let parts = [
         accessanalyzer::collect(ask).boxed(),
         cloudtrail::collect(ask).boxed(),
+        cloudwatch::collect(ask).boxed(),
         config::collect(ask).boxed(),
         ec2::collect(ask).boxed(),
         efs::collect(ask).boxed(),
+        events::collect(ask).boxed(),
         glacier::collect(ask).boxed(),
         kms::collect(ask).boxed(),
+        logs::collect(ask).boxed(),
         macie::collect(ask).boxed(),
         rds::collect(ask).boxed(),
         secretsmanager::collect(ask).boxed(),
         securityhub::collect(ask).boxed(),
+        sns::collect(ask).boxed(),
+        sqs::collect(ask).boxed(),
         sso::collect(ask).boxed(),
     ];
     Collected::together(parts).await

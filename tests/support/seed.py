@@ -57,6 +57,7 @@ from botocore.config import Config
 
 from seed_data import data
 from seed_governance import governance
+from seed_monitoring import monitoring
 
 US, EU = "us-east-1", "eu-west-1"
 REGIONS = [US, EU]
@@ -1077,7 +1078,7 @@ def seed(endpoint):
         iam_management, iam_prod, iam_dev, iam_sandbox,
         s3_management, s3_prod, s3_dev, s3_sandbox,
         network_prod, network_dev, network_sandbox,
-        trails, governance, data, name_the_rest,
+        trails, governance, data, monitoring, name_the_rest,
     ):
         step(world)
     return {

@@ -189,6 +189,8 @@ impl Checker<'_> {
         if let Some(function) = FUNCTIONS.iter().find(|f| f.name == name && call.target.is_none()) {
             let expected = (function.arguments)();
             self.arguments(at, name, &arguments, &expected)?;
+            let reads = function.reads.iter().map(|(kind, field)| (kind.name, field.map(str::to_owned)));
+            self.reads.0.extend(reads);
             return Ok((function.result)());
         }
         match (name, arguments.as_slice()) {

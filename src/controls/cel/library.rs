@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::view::{self, ListView, PARTIAL_LIST};
 use crate::collect::schema::Type;
+use crate::collect::{Kind, cloudtrail, cloudwatch, logs, sns};
 use crate::controls::functions as domain;
 
 /// A function that expressions may call, with its types and one sentence about it.
@@ -22,6 +23,8 @@ pub struct Function {
     pub result: fn() -> Type,
     /// What it gives.
     pub doc: &'static str,
+    /// What it reads beyond its arguments: resource types, and fields of them.
+    pub(super) reads: &'static [(&'static Kind, Option<&'static str>)],
     call: for<'b, 'v> fn(Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError>,
 }
 
@@ -40,6 +43,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![Type::String, Type::String],
         result: || Type::Double,
         doc: "Days from one time to another, with fraction; negative when the second is earlier.",
+        reads: &[],
         call: |args| {
             answer("days_between", &args, |a| {
                 Ok(domain::days_between(string(a, 0)?, string(a, 1)?).map_err(wrong)?.into())
@@ -51,6 +55,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![list_of(or_null(Type::String))],
         result: || or_null(Type::String),
         doc: "The latest of a list of times, of which some may be null; null when there is none.",
+        reads: &[],
         call: |args| {
             answer("newest", &args, |a| {
                 let times: Vec<Option<&str>> = list(a, 0)?.iter().map(Value::as_str).collect();
@@ -63,6 +68,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![or_null(Type::Policy)],
         result: || list_of(Type::Any),
         doc: "The statements of a policy that allow everything.",
+        reads: &[],
         call: |args| {
             answer("grants_admin", &args, |a| {
                 Ok(Value::Array(domain::grants_admin(value(a, 0)?).map_err(wrong)?))
@@ -85,6 +91,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![or_null(Type::Policy)],
         result: || list_of(Type::Any),
         doc: "The statements that are open to everyone.",
+        reads: &[],
         call: |args| {
             answer("public_statements", &args, |a| {
                 Ok(Value::Array(domain::public_statements(value(a, 0)?).map_err(wrong)?))
@@ -96,6 +103,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![or_null(Type::Policy)],
         result: || list_of(Type::String),
         doc: "What the public statements open: any of `list`, `read`, `write`, `permissions`.",
+        reads: &[],
         call: |args| {
             answer("public_access", &args, |a| Ok(domain::public_access(value(a, 0)?).map_err(wrong)?.into()))
         },
@@ -105,6 +113,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![or_null(Type::Policy), Type::String, Type::Bool],
         result: || Type::Bool,
         doc: "Whether a bucket policy refuses requests without TLS, for objects and (third argument) the bucket.",
+        reads: &[],
         call: |args| {
             answer("requires_tls", &args, |a| {
                 let include_bucket =
@@ -125,6 +134,7 @@ pub static FUNCTIONS: &[Function] = &[
         },
         result: || list_of(Type::Int),
         doc: "Those of the ports that the rules of a security group open to the whole internet.",
+        reads: &[],
         call: |args| {
             answer("open_ports", &args, |a| {
                 let ports = integers(a, 3)?;
@@ -139,6 +149,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![list_of(Type::Any), Type::String, list_of(Type::Int)],
         result: || list_of(Type::Int),
         doc: "The same for a network ACL, in the order of its entries.",
+        reads: &[],
         call: |args| {
             answer("nacl_open_ports", &args, |a| {
                 let ports = integers(a, 2)?;
@@ -151,6 +162,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![Type::String, Type::String],
         result: || Type::Bool,
         doc: "Whether the first address range contains the second.",
+        reads: &[],
         call: |args| {
             answer("cidr_covers", &args, |a| {
                 Ok(domain::cidr_covers(string(a, 0)?, string(a, 1)?).map_err(wrong)?.into())
@@ -162,6 +174,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![Type::Any],
         result: || Type::Bool,
         doc: "Whether the event selectors of a trail record all management events.",
+        reads: &[],
         call: |args| {
             answer("records_management_events", &args, |a| {
                 Ok(domain::records_management_events(value(a, 0)?).map_err(wrong)?.into())
@@ -173,6 +186,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![Type::Any, Type::String],
         result: || Type::Bool,
         doc: "Whether they record `'read'`s or `'write'`s of the objects of all buckets.",
+        reads: &[],
         call: |args| {
             answer("records_s3_data_events", &args, |a| {
                 Ok(domain::records_s3_data_events(value(a, 0)?, string(a, 1)?).map_err(wrong)?.into())
@@ -184,6 +198,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![list_of(Type::String), Type::String, Type::String],
         result: || list_of(Type::String),
         doc: "The events of a CIS monitoring requirement that no filter pattern of the list matches.",
+        reads: &[],
         call: |args| {
             answer("missed_events", &args, |a| {
                 Ok(domain::missed_events(value(a, 0)?, string(a, 1)?, string(a, 2)?).map_err(wrong)?.into())
@@ -195,13 +210,56 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![Type::String],
         result: || Type::Bool,
         doc: "Whether a filter pattern matches every event of CloudTrail.",
+        reads: &[],
         call: |args| {
             answer("matches_every_event", &args, |a| {
                 Ok(domain::matches_every_event(string(a, 0)?).map_err(wrong)?.into())
             })
         },
     },
+    Function {
+        name: "alarm_breaks",
+        arguments: || {
+            let trails = list_of(Type::Resource(cloudtrail::TRAIL.name));
+            vec![trails, Type::String, Type::String, list_of(Type::String)]
+        },
+        result: || list_of(Type::String),
+        doc: "Where the way from `account.trails` to a person who is told of events breaks; empty when they arrive.",
+        reads: &[
+            (&cloudtrail::TRAIL, Some("event_selectors")),
+            (&cloudtrail::TRAIL, Some("status")),
+            (&cloudwatch::ALARM, None),
+            (&logs::METRIC_FILTER, None),
+            (&sns::TOPIC, Some("subscriptions")),
+        ],
+        call: alarm_breaks,
+    },
 ];
+
+/// The one function that looks at more than its arguments: the way leads through resources of several types, and of
+/// other accounts.
+fn alarm_breaks<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    const NAME: &str = "alarm_breaks";
+    let told = args.iter().skip(1).map(|arg| json_of(arg.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let scene = args
+        .first()
+        .and_then(|trails| trails.downcast_ref::<ListView>()?.scene())
+        .ok_or_else(|| ExecutionError::function_error(NAME, "the first argument must be `account.trails`"))?;
+    let ignored: Vec<&str> = list(&told, 2)?.iter().filter_map(Value::as_str).collect();
+    let wanted = domain::WantedEvents {
+        requirement: string(&told, 0)?,
+        version: string(&told, 1)?,
+        ignored: &ignored,
+    };
+    let chain = domain::follow_events(scene.inventory(), scene.account_id(), &wanted)
+        .map_err(|unseen| scene.refuse(unseen))?;
+    if !chain.holds.is_empty() {
+        scene.note(&format!("whole way of {}", wanted.requirement), &chain.holds.into());
+    }
+    let breaks = Value::from(chain.breaks);
+    scene.note(&format!("{NAME}({})", described(&args)), &breaks);
+    native(&breaks).map(CowVal::Owned)
+}
 
 /// CEL's standard library with the domain's functions. Optional values are left out: they would make a
 /// missing answer look like an absent one.
@@ -259,6 +317,9 @@ fn described(args: &[CowVal<'_, '_>]) -> String {
         .iter()
         .map(|arg| match view::node_of(arg.as_ref()) {
             Some(node) => node.path().to_owned(),
+            None if arg.downcast_ref::<ListView>().is_some_and(|list| list.scene().is_some()) => {
+                "account.trails".to_owned()
+            }
             None => json_of(arg.as_ref()).map_or_else(|_| "…".to_owned(), |value| value.to_string()),
         })
         .collect();

@@ -1,12 +1,14 @@
 //! What the functions of control expressions know about AWS: policies, address ranges, event selectors, filter
 //! patterns, times.
 //!
-//! Plain functions over JSON values: they call nothing and know nothing of expressions. Which arguments an
+//! Plain functions over JSON values, and one over the inventory, because the way of an event leads through it: they
+//! call nothing and know nothing of expressions. Which arguments an
 //! expression may give them, and what becomes of a [`Mistake`], is the business of the expression's environment.
 //!
 //! INVARIANT: a value that does not have the promised shape gives a `Mistake`, never an answer, so that
 //! nothing passes or fails because of something that was not understood.
 
+mod alarm;
 mod filter;
 mod network;
 mod policy;
@@ -14,6 +16,7 @@ mod shape;
 mod time;
 mod trail;
 
+pub(crate) use alarm::{Wanted as WantedEvents, follow_events};
 pub(crate) use filter::{matches_every_event, missed_events};
 pub(crate) use network::{cidr_covers, nacl_open_ports, open_ports};
 pub(crate) use policy::{delegated_accounts, grants_admin, public_access, public_statements, requires_tls};

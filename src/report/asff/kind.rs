@@ -18,16 +18,20 @@ pub(super) fn of(resource_type: &str) -> &'static str {
         | "aws.s3.account"
         | "aws.securityhub.region" => ACCOUNT,
         "aws.cloudtrail.trail" => "AwsCloudTrailTrail",
+        "aws.cloudwatch.alarm" => "AwsCloudWatchAlarm",
         "aws.ec2.instance" => "AwsEc2Instance",
         "aws.ec2.network_acl" => "AwsEc2NetworkAcl",
         "aws.ec2.route_table" => "AwsEc2RouteTable",
         "aws.ec2.security_group" => "AwsEc2SecurityGroup",
         "aws.ec2.vpc" => "AwsEc2Vpc",
         "aws.ec2.vpc_peering" => "AwsEc2VpcPeeringConnection",
+        "aws.events.bus" => "AwsEventsEventbus",
         "aws.iam.policy" => "AwsIamPolicy",
         "aws.iam.role" => "AwsIamRole",
         "aws.iam.user" => "AwsIamUser",
         "aws.s3.bucket" => "AwsS3Bucket",
+        "aws.sns.topic" => "AwsSnsTopic",
+        "aws.sqs.queue" => "AwsSqsQueue",
         _ => "Other",
     }
 }

@@ -135,7 +135,13 @@ fn tags_that_security_hub_would_refuse_are_left_out() {
 fn every_type_of_resource_that_is_collected_is_named_or_known_to_have_no_name() {
     let unnamed: Vec<&str> =
         crate::collect::KINDS.iter().map(|kind| kind.name).filter(|name| kind::of(name) == "Other").collect();
-    assert_eq!(unnamed, ["aws.iam.instance_profile", "aws.iam.server_certificate", "aws.sso.instance"]);
+    let expected = [
+        "aws.iam.instance_profile",
+        "aws.iam.server_certificate",
+        "aws.logs.metric_filter",
+        "aws.sso.instance",
+    ];
+    assert_eq!(unnamed, expected);
 }
 
 #[test]

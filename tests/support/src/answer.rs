@@ -18,7 +18,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A success answer of IAM, STS, EC2 or S3.
+    /// A success answer of IAM, SNS, STS, EC2 or S3.
     #[must_use]
     pub fn xml(body: &str) -> Self {
         Self::of(200, "text/xml", body.to_owned())
@@ -56,6 +56,15 @@ impl Answer {
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
+    }
+
+    /// The same in CBOR, with what belongs to it in the headers. A body that is no JSON, such as one that was broken
+    /// on purpose, stays as it is.
+    pub(crate) fn in_cbor(&self) -> (Vec<(String, String)>, Vec<u8>) {
+        let encoded = serde_json::from_str(&self.body).ok().and_then(|body| crate::cbor::encode(&body).ok());
+        let headers = [("content-type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        (headers, encoded.unwrap_or_else(|| self.body.clone().into_bytes()))
     }
 
     fn of(status: u16, content_type: &str, body: String) -> Self {

@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use crate::answer::Answer;
+use crate::wire;
 
 /// Between sending the first part of an answer and breaking off, so that the part is on its way.
 const BEFORE_BREAKING: Duration = Duration::from_millis(20);
@@ -102,15 +103,16 @@ where
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            let is_cbor = wire::is_cbor(&head);
             match handler(head, body).await {
                 Outcome::Answer(answer) => {
-                    let body = Full::new(Bytes::from(answer.body.clone())).map_err(never).boxed();
-                    response(&answer, body)
+                    let (headers, body) = sent(&answer, is_cbor);
+                    response(answer.status, &headers, Full::new(body).map_err(never).boxed())
                 }
                 Outcome::CutOff(answer) => {
-                    let whole = Bytes::from(answer.body.clone());
+                    let (headers, whole) = sent(&answer, is_cbor);
                     let body = BodyExt::boxed(Broken::half(&whole));
-                    let mut response = response(&answer, body)?;
+                    let mut response = response(answer.status, &headers, body)?;
                     response.headers_mut().insert(http::header::CONTENT_LENGTH, whole.len().into());
                     Ok(response)
                 }
@@ -130,12 +132,22 @@ fn never(error: Infallible) -> io::Error {
     match error {}
 }
 
+/// Headers and body as they are sent.
+fn sent(answer: &Answer, is_cbor: bool) -> (Vec<(String, String)>, Bytes) {
+    if is_cbor {
+        let (headers, body) = answer.in_cbor();
+        return (headers, body.into());
+    }
+    (answer.headers.clone(), Bytes::from(answer.body.clone()))
+}
+
 fn response(
-    answer: &Answer,
+    status: u16,
+    headers: &[(String, String)],
     body: BoxBody<Bytes, io::Error>,
 ) -> io::Result<http::Response<BoxBody<Bytes, io::Error>>> {
-    let mut response = http::Response::builder().status(answer.status);
-    for (name, value) in &answer.headers {
+    let mut response = http::Response::builder().status(status);
+    for (name, value) in headers {
         response = response.header(name, value);
     }
     response.body(body).map_err(io::Error::other)

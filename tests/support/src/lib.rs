@@ -34,6 +34,7 @@
 
 mod answer;
 mod bare;
+mod cbor;
 mod emulator;
 mod env;
 mod faults;

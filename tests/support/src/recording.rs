@@ -20,6 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
+use crate::cbor;
 use crate::env::Env;
 use crate::http::{Listening, Outcome};
 use crate::paging;
@@ -180,12 +181,24 @@ impl Proxy {
         let Signed { call, .. } = wire::read(head, &body, |key| {
             self.noted().keys.get(key).cloned().unwrap_or_else(|| self.management.clone())
         })?;
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut headers = self.forwarded(&head.headers)?;
+        let mut path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut body = body;
+        if wire::is_cbor(head) {
+            // moto does not know CBOR, and takes the same in JSON.
+            (path, body) = ("/", cbor::decode(&body)?.to_string().into());
+            let target = format!("GraniteServiceVersion20100801.{}", wire::cbor_operation(head));
+            for name in ["smithy-protocol", "accept", "content-length", "x-amzn-query-mode"] {
+                headers.remove(name);
+            }
+            headers.insert("x-amz-target", HeaderValue::from_str(&target)?);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+        }
         let mut request = http::Request::builder()
             .method(&head.method)
             .uri(format!("http://127.0.0.1:{}{path}", self.port))
             .body(Full::new(body))?;
-        *request.headers_mut() = self.forwarded(&head.headers)?;
+        *request.headers_mut() = headers;
         let (head, body) = self.client.request(request).await.context("no answer")?.into_parts();
         let body = body.collect().await.context("the answer broke off")?.to_bytes();
         let answer = Answer {

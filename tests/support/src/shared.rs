@@ -108,6 +108,7 @@ fn content(program: &Path) -> Result<String> {
         "seed.py",
         "seed_data.py",
         "seed_governance.py",
+        "seed_monitoring.py",
         "moto_server.py",
         "moto_governance.py",
         "requirements.txt",

@@ -54,7 +54,7 @@ impl fmt::Display for Call {
 /// How a service is asked and answers, its errors included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// IAM, RDS, STS.
+    /// IAM, RDS, SNS, STS.
     Query,
     /// EC2.
     Ec2,
@@ -71,7 +71,7 @@ impl Protocol {
     #[must_use]
     pub fn of(service: &str) -> Self {
         match service {
-            "iam" | "rds" | "sts" => Self::Query,
+            "iam" | "rds" | "sns" | "sts" => Self::Query,
             "ec2" => Self::Ec2,
             "s3" => Self::S3,
             "s3control" => Self::S3Control,
@@ -90,10 +90,19 @@ pub(crate) struct Signed {
 /// Reads a request; `account_of` knows the account of an access key id.
 pub(crate) fn read(head: &Parts, body: &[u8], account_of: impl Fn(&str) -> String) -> Result<Signed> {
     let scope = Scope::of(head)?;
-    let body = std::str::from_utf8(body).context("the body is not UTF-8")?;
+    let decoded = if is_cbor(head) { Some(crate::cbor::decode(body)?.to_string()) } else { None };
+    let body = match &decoded {
+        Some(json) => json,
+        None => std::str::from_utf8(body).context("the body is not UTF-8")?,
+    };
     let (operation, params) = match scope.service.as_str() {
         "s3" => rest(head),
         "securityhub" => security_hub(head, body)?,
+        // Its name in the signature is not the one in IAM.
+        "monitoring" => {
+            let (name, params) = cloud_watch(head, body)?;
+            (format!("cloudwatch:{name}"), params)
+        }
         service if head.headers.contains_key("x-amz-target") => {
             let (name, params) = json(head, body)?;
             (format!("{service}:{name}"), params)
@@ -149,6 +158,24 @@ fn query(head: &Parts, body: &str) -> Result<Named> {
     params.remove("Version");
     let operation = params.remove("Action").context("the form has no Action")?;
     Ok((operation, params))
+}
+
+/// Whether a request is in CBOR, and is to be answered in it.
+pub(crate) fn is_cbor(head: &Parts) -> bool {
+    header(head, "smithy-protocol") == Some("rpc-v2-cbor")
+}
+
+/// The operation of a request in CBOR: the last part of its path.
+pub(crate) fn cbor_operation(head: &Parts) -> &str {
+    head.uri.path().rsplit('/').next().unwrap_or_default()
+}
+
+/// CloudWatch is asked in CBOR by the SDK, in JSON or by a form by others.
+fn cloud_watch(head: &Parts, body: &str) -> Result<Named> {
+    if is_cbor(head) {
+        return Ok((cbor_operation(head).to_owned(), members(body)?));
+    }
+    if head.headers.contains_key("x-amz-target") { json(head, body) } else { query(head, body) }
 }
 
 fn json(head: &Parts, body: &str) -> Result<Named> {
@@ -437,6 +464,19 @@ pub(crate) mod tests {
         let policy = "glacier:GetVaultAccessPolicy accountId=- vaultName=a b";
         assert_eq!(asked("glacier", "GET", "/-/vaults/a%20b/access-policy"), policy);
         assert_eq!(asked("glacier", "PUT", "/-/vaults/v"), "glacier:PUT /-/vaults/v");
+    }
+
+    #[test]
+    fn cloud_watch_in_cbor() {
+        let path = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
+        let request = signed("POST", path, "localhost", "K/20261124/us-east-1/monitoring")
+            .header("smithy-protocol", "rpc-v2-cbor");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let one = read(&head, b"\xbf\x69NextToken\x61t\xff", str::to_owned).unwrap().call;
+        assert_eq!(
+            (one.operation.as_str(), one.param("NextToken")),
+            ("cloudwatch:DescribeAlarms", Some("t"))
+        );
     }
 
     #[test]

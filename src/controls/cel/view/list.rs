@@ -67,6 +67,14 @@ impl ListView {
         })
     }
 
+    /// The evaluation that a list of resources belongs to.
+    pub(in crate::controls::cel) fn scene(&self) -> Option<&Arc<Scene>> {
+        match &self.of {
+            ListOf::Json(_) => None,
+            ListOf::Resources { scene, .. } => Some(scene),
+        }
+    }
+
     /// Why the list may be longer than what was seen of it.
     pub(in crate::controls::cel) fn hole(&self) -> Option<ExecutionError> {
         match &self.of {

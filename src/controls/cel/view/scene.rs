@@ -46,8 +46,18 @@ impl Scene {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).evidence.clone()
     }
 
+    /// Everything observed.
+    pub(in crate::controls::cel) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// The account that is judged.
+    pub(in crate::controls::cel) fn account_id(&self) -> &str {
+        &self.account
+    }
+
     /// The error that carries `unseen` through the evaluation.
-    pub(super) fn refuse(&self, unseen: Unseen) -> ExecutionError {
+    pub(in crate::controls::cel) fn refuse(&self, unseen: Unseen) -> ExecutionError {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         notes.unseen.push(unseen);
         ExecutionError::function_error(UNSEEN, (notes.unseen.len() - 1).to_string())

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::wire::Call;
-use table::{Form, Listing, find};
+use table::{Form, Listing, MAY_BE_MISSING, find};
 use xml::Layout;
 
 /// Whether the server knows how `service:Operation` pages.
@@ -120,6 +120,9 @@ fn split_json(
 }
 
 fn list_member<'a>(members: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Vec<Value>> {
+    if MAY_BE_MISSING.contains(&name) {
+        members.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+    }
     let member = members.get_mut(name).and_then(Value::as_array_mut);
     member.with_context(|| format!("the answer has no list `{name}`"))
 }

@@ -22,6 +22,8 @@ pub(super) enum Form {
     S3,
     /// JSON, `NextToken` both ways.
     Json,
+    /// `NextToken` both ways; the lists are in the `…Result` element.
+    Sns,
     /// JSON, `Marker` asked, `NextMarker` and `Truncated` answered.
     Kms,
     /// JSON, `nextToken` both ways.
@@ -40,7 +42,7 @@ impl Form {
         match self {
             Self::Iam | Self::Kms | Self::Rds | Self::Efs => "Marker",
             Self::Glacier => "marker",
-            Self::Ec2 | Self::Json => "NextToken",
+            Self::Ec2 | Self::Json | Self::Sns => "NextToken",
             Self::Rest => "nextToken",
             Self::S3 => "continuation-token",
         }
@@ -52,7 +54,7 @@ impl Form {
             Self::Iam | Self::Rds | Self::Glacier => "Marker",
             Self::Ec2 | Self::Rest => "nextToken",
             Self::S3 => "ContinuationToken",
-            Self::Json => "NextToken",
+            Self::Json | Self::Sns => "NextToken",
             Self::Kms | Self::Efs => "NextMarker",
         }
     }
@@ -62,7 +64,8 @@ impl Form {
         match self {
             Self::Iam => Some("IsTruncated"),
             Self::Kms => Some("Truncated"),
-            Self::Ec2 | Self::S3 | Self::Json | Self::Rest | Self::Rds | Self::Efs | Self::Glacier => None,
+            Self::Ec2 | Self::S3 | Self::Json | Self::Sns | Self::Rest => None,
+            Self::Rds | Self::Efs | Self::Glacier => None,
         }
     }
 
@@ -73,7 +76,7 @@ impl Form {
 
     /// Whether the lists are in a `…Result` element, beside which there is `ResponseMetadata`.
     pub(super) const fn has_result(self) -> bool {
-        matches!(self, Self::Iam | Self::Rds)
+        matches!(self, Self::Iam | Self::Rds | Self::Sns)
     }
 }
 
@@ -85,13 +88,17 @@ const fn row(form: Form, operation: &'static str, lists: &'static [&'static str]
     Listing { operation, form, lists }
 }
 
-use Form::{Ec2, Efs, Glacier, Iam, Json, Kms, Rds, Rest, S3};
+/// Lists that AWS leaves out of an answer when they are empty.
+pub(super) const MAY_BE_MISSING: &[&str] = &["CompositeAlarms", "QueueUrls"];
+
+use Form::{Ec2, Efs, Glacier, Iam, Json, Kms, Rds, Rest, S3, Sns};
 
 #[rustfmt::skip]
 pub(super) static LISTINGS: &[Listing] = &[
     row(Rest, "access-analyzer:ListAnalyzers", &["analyzers"]),
     row(Json, "cloudtrail:ListTrails", &["Trails"]),
     row(Json, "cloudtrail:LookupEvents", &["Events"]),
+    row(Json, "cloudwatch:DescribeAlarms", &["MetricAlarms", "CompositeAlarms"]),
     row(Ec2, "ec2:DescribeFlowLogs", &["flowLogSet"]),
     row(Ec2, "ec2:DescribeImages", &["imagesSet"]),
     row(Ec2, "ec2:DescribeInstances", &["reservationSet"]),
@@ -112,6 +119,7 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Ec2, "ec2:DescribeVpcs", &["vpcSet"]),
     row(Ec2, "ec2:GetManagedPrefixListEntries", &["entrySet"]),
     row(Efs, "elasticfilesystem:DescribeFileSystems", &["FileSystems"]),
+    row(Json, "events:ListEventBuses", &["EventBuses"]),
     row(Glacier, "glacier:ListVaults", &["VaultList"]),
     row(Iam, "iam:GetAccountAuthorizationDetails",
         &["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"]),
@@ -148,6 +156,7 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Kms, "kms:ListKeyPolicies", &["PolicyNames"]),
     row(Kms, "kms:ListKeys", &["Keys"]),
     row(Kms, "kms:ListResourceTags", &["Tags"]),
+    row(Rest, "logs:DescribeMetricFilters", &["metricFilters"]),
     row(Rest, "macie2:ListClassificationJobs", &["items"]),
     row(Json, "organizations:ListAWSServiceAccessForOrganization", &["EnabledServicePrincipals"]),
     row(Json, "organizations:ListAccounts", &["Accounts"]),
@@ -166,6 +175,9 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Rds, "rds:DescribeDBInstances", &["DBInstances"]),
     row(S3, "s3:ListBuckets", &["Buckets"]),
     row(Json, "secretsmanager:ListSecrets", &["SecretList"]),
+    row(Sns, "sns:ListSubscriptionsByTopic", &["Subscriptions"]),
+    row(Sns, "sns:ListTopics", &["Topics"]),
+    row(Json, "sqs:ListQueues", &["QueueUrls"]),
     row(Json, "sso:ListInstances", &["Instances"]),
     row(Json, "sso:ListPermissionSets", &["PermissionSets"]),
 ];
