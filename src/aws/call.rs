@@ -28,6 +28,8 @@ pub struct Call {
     pub marker: &'static str,
     /// Whether it answers in pages.
     pub paged: bool,
+    /// Whether it belongs to a list, and is made once for each item that another call of the list found.
+    pub per_item: bool,
     /// Error codes that mean "there is none": an answer, not a failure.
     pub absent: &'static [&'static str],
     /// Error codes that mean that the thing asked about has been deleted since it was listed.
@@ -95,7 +97,16 @@ impl Call {
     /// An operation that answers at once. `marker` occurs in every well-formed answer.
     #[must_use]
     pub const fn one(service: &'static str, operation: &'static str, marker: &'static str) -> Self {
-        Self { service, operation, action: Action::SameName, marker, paged: false, absent: &[], gone: &[] }
+        Self {
+            service,
+            operation,
+            action: Action::SameName,
+            marker,
+            paged: false,
+            per_item: false,
+            absent: &[],
+            gone: &[],
+        }
     }
 
     /// An operation that answers in pages.
@@ -104,6 +115,13 @@ impl Call {
         let mut call = Self::one(service, operation, marker);
         call.paged = true;
         call
+    }
+
+    /// It belongs to a list, and is made once for each item that another call of the list found.
+    #[must_use]
+    pub const fn per_item(mut self) -> Self {
+        self.per_item = true;
+        self
     }
 
     /// The IAM action has another name than the operation.

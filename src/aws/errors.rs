@@ -81,21 +81,28 @@ pub(super) fn check_body(body: &[u8], marker: Option<&str>) -> Result<(), Broken
 }
 
 /// Whether a page of a list says that there is a further one: the token for it is there and not empty. What
-/// people wrote cannot pose as one, because quotation marks and angle brackets in it are escaped.
+/// people wrote cannot pose as one: angle brackets in it are escaped, and of JSON only the top is looked at.
 pub(super) fn announces_more(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     if text.trim_start().starts_with('<') {
-        return ["<Marker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
+        // CloudFront repeats the token that it was asked with.
+        if text.contains("<IsTruncated>false</IsTruncated>") {
+            return false;
+        }
+        return ["<Marker>", "<NextMarker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
             .iter()
             .filter_map(|tag| text.split_once(tag))
             .any(|(_, token)| !token.starts_with('<'));
     }
-    ["\"NextToken\"", "\"nextToken\""]
-        .iter()
-        .filter_map(|key| text.split_once(key))
-        .filter_map(|(_, rest)| rest.trim_start().strip_prefix(':'))
-        .filter_map(|value| value.trim_start().strip_prefix('"'))
-        .any(|token| !token.starts_with('"'))
+    const TOKENS: [&str; 4] = ["NextMarker", "NextToken", "nextToken", "position"];
+    if !TOKENS.iter().any(|token| text.contains(token)) {
+        return false;
+    }
+    // At the top only: further down they may be the keys of tags.
+    let Ok(answer) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text) else {
+        return false;
+    };
+    TOKENS.iter().filter_map(|token| answer.get(*token)?.as_str()).any(|token| !token.is_empty())
 }
 
 /// Whether the last thing in the document closes its root element.
@@ -322,6 +329,9 @@ mod tests {
             "<DescribeVpcsResponse><nextToken>x</nextToken></DescribeVpcsResponse>",
             "<ListAllMyBucketsResult><ContinuationToken>x</ContinuationToken></ListAllMyBucketsResult>",
             "{\"Accounts\":[],\"NextToken\": \"x\"}",
+            "{\"Functions\":[],\"NextMarker\":\"x\"}",
+            "{\"position\":\"x\",\"item\":[]}",
+            "<DistributionList><Marker/><NextMarker>x</NextMarker><IsTruncated>true</IsTruncated></DistributionList>",
         ] {
             assert!(announces_more(more.as_bytes()), "{more}");
         }
@@ -331,6 +341,8 @@ mod tests {
             "<DescribeVpcsResponse><nextToken/></DescribeVpcsResponse>",
             "{\"Accounts\":[{\"Name\":\"\\\"NextToken\\\":\\\"x\\\"\"}],\"NextToken\":null}",
             "{\"NextToken\":\"\"}",
+            "{\"item\":[{\"tags\":{\"position\":\"x\",\"NextToken\":\"x\"}}]}",
+            "<DistributionList><Marker>x</Marker><IsTruncated>false</IsTruncated></DistributionList>",
         ] {
             assert!(!announces_more(last.as_bytes()), "{last}");
         }

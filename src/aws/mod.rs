@@ -331,10 +331,16 @@ macro_rules! clients {
 }
 
 clients! {
+    apigateway => aws_sdk_apigateway,
+    apigatewayv2 => aws_sdk_apigatewayv2,
+    cloudfront => aws_sdk_cloudfront,
     cloudtrail => aws_sdk_cloudtrail,
     ec2 => aws_sdk_ec2,
+    elasticloadbalancing => aws_sdk_elasticloadbalancingv2,
     iam => aws_sdk_iam,
     kms => aws_sdk_kms,
+    lambda => aws_sdk_lambda,
+    logs => aws_sdk_cloudwatchlogs,
     organizations => aws_sdk_organizations,
     s3 => aws_sdk_s3,
     s3control => aws_sdk_s3control,

@@ -6,9 +6,13 @@
 //! collector fills the fields that it is told are [`Wanted`], and no call is made for another.
 
 pub mod account;
+pub mod apigateway;
+pub mod cloudfront;
 pub mod cloudtrail;
 pub mod ec2;
+pub mod elbv2;
 pub mod iam;
+pub mod lambda;
 pub mod s3;
 pub mod schema;
 pub mod sso;
@@ -105,6 +109,9 @@ pub trait Observed: Serialize + JsonSchema {
 /// Every resource type, by service.
 pub static KINDS: &[&Kind] = &[
     &account::ACCOUNT,
+    &apigateway::REST_STAGE,
+    &apigateway::STAGE,
+    &cloudfront::DISTRIBUTION,
     &cloudtrail::TRAIL,
     &ec2::INSTANCE,
     &ec2::NETWORK_ACL,
@@ -113,12 +120,14 @@ pub static KINDS: &[&Kind] = &[
     &ec2::SECURITY_GROUP,
     &ec2::VPC,
     &ec2::VPC_PEERING,
+    &elbv2::LOAD_BALANCER,
     &iam::ACCOUNT,
     &iam::INSTANCE_PROFILE,
     &iam::POLICY,
     &iam::ROLE,
     &iam::SERVER_CERTIFICATE,
     &iam::USER,
+    &lambda::FUNCTION,
     &s3::ACCOUNT,
     &s3::BUCKET,
     &sso::INSTANCE,
@@ -196,7 +205,8 @@ impl Wanted {
     pub fn calls(&self) -> Vec<PlannedCall> {
         let mut planned: Vec<PlannedCall> = Vec::new();
         for (kind, fields) in self.iter() {
-            let lists = kind.list.iter().map(|call| (*call, None, Per::Place));
+            let per = |call: &Call| if call.per_item { Per::Resource } else { Per::Place };
+            let lists = kind.list.iter().map(|call| (*call, None, per(call)));
             let facets = kind
                 .facets
                 .iter()
@@ -419,7 +429,8 @@ pub type RegionsLater = Shared<BoxFuture<'static, Result<Arc<[String]>, Unseen>>
 /// Collects what is wanted of an account's global services. `regions` are for what is listed for all regions
 /// and lies in one each, which need not wait for them from the start.
 pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) -> Collected {
-    let parts = [iam::collect(ask).boxed(), s3::collect(ask, regions).boxed()];
+    let parts =
+        [cloudfront::collect(ask).boxed(), iam::collect(ask).boxed(), s3::collect(ask, regions).boxed()];
     let mut collected = account::collect(ask, account_name);
     collected.extend(Collected::together(parts).await);
     collected
@@ -427,7 +438,14 @@ pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) ->
 
 /// Collects what is wanted of one region of an account.
 pub async fn regional(ask: Ask<'_>) -> Collected {
-    let parts = [ec2::collect(ask).boxed(), cloudtrail::collect(ask).boxed(), sso::collect(ask).boxed()];
+    let parts = [
+        ec2::collect(ask).boxed(),
+        apigateway::collect(ask).boxed(),
+        cloudtrail::collect(ask).boxed(),
+        elbv2::collect(ask).boxed(),
+        lambda::collect(ask).boxed(),
+        sso::collect(ask).boxed(),
+    ];
     Collected::together(parts).await
 }
 

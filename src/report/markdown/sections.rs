@@ -8,8 +8,8 @@ use crate::controls::{RequirementStatus, Severity, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::AccountState;
 use crate::report::figures::{Figures, statuses, worst_first};
-use crate::report::index::Index;
 use crate::report::gaps::Group;
+use crate::report::index::Index;
 use crate::report::{Changes, ControlRow, Past, Report, advice, text};
 
 /// Rows of a table of the summary.

@@ -270,3 +270,52 @@ proptest! {
         }
     }
 }
+
+fn service(condition: Value) -> Value {
+    allow(json!({ "Service": "s3.amazonaws.com" }), condition)
+}
+
+fn has_service_without_source(statements: Value) -> bool {
+    !services_without_source(&json!({ "Statement": statements })).unwrap().is_empty()
+}
+
+#[test]
+fn a_service_is_bound_by_whom_it_comes_for() {
+    for (operator, key, value) in [
+        ("StringEquals", "AWS:SourceAccount", json!("111122223333")),
+        ("ArnLike", "aws:SourceArn", json!("arn:aws:s3:::uploads")),
+        ("ArnLike", "aws:SourceArn", json!("arn:aws:events:eu-west-1:111122223333:rule/*")),
+        ("StringEquals", "aws:SourceOrgID", json!("o-a1b2c3d4e5")),
+        ("StringEquals", "lambda:EventSourceToken", json!("amzn1.ask.skill.0")),
+    ] {
+        assert!(
+            !has_service_without_source(service(json!({ operator: { key: value } }))),
+            "{operator} {key}"
+        );
+    }
+    for (operator, key, value) in [
+        ("ArnLike", "aws:SourceArn", json!("arn:aws:execute-api:*:*:*")),
+        ("ArnLike", "aws:SourceArn", json!("*")),
+        ("StringEqualsIfExists", "aws:SourceAccount", json!("111122223333")),
+        ("StringNotEquals", "aws:SourceAccount", json!("111122223333")),
+        ("StringEquals", "aws:PrincipalServiceName", json!("s3.amazonaws.com")),
+        ("StringLike", "lambda:EventSourceToken", json!("*")),
+        ("Null", "aws:SourceAccount", json!("false")),
+    ] {
+        assert!(has_service_without_source(service(json!({ operator: { key: value } }))), "{operator} {key}");
+    }
+    assert!(has_service_without_source(service(json!({}))));
+    let mixed = json!({ "AWS": "111122223333", "Service": ["sns.amazonaws.com"] });
+    assert!(has_service_without_source(allow(mixed, json!({}))));
+}
+
+#[test]
+fn whoever_is_no_service_needs_no_source() {
+    for principal in [json!("*"), json!({ "AWS": "111122223333" }), json!({ "Service": [] })] {
+        assert!(!has_service_without_source(allow(principal.clone(), json!({}))), "{principal}");
+    }
+    let elsewhere = json!({ "StringNotEquals": { "aws:SourceAccount": "111122223333" } });
+    let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": elsewhere });
+    assert!(!has_service_without_source(json!([service(json!({})), deny])));
+    assert!(has_service_without_source(json!([service(json!({}))])));
+}
