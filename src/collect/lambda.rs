@@ -126,10 +126,10 @@ fn version_of(entry: FunctionConfiguration) -> Result<(String, String, String), 
 }
 
 async fn read_function(ask: Ask<'_>, client: &Client, arn: String, versions: Versions) -> Option<Resource> {
-    let place = ask.place;
+    let (place, name) = (ask.place, versions.name.as_str());
     let facets = futures::try_join!(
-        ask.optional(&FUNCTION, "policy", read_policy(place, client, &arn, None)),
-        ask.facet(&FUNCTION, "qualified_policies", read_qualified(place, client, &arn, &versions.published)),
+        ask.optional(&FUNCTION, "policy", read_policy(place, client, name, None)),
+        ask.facet(&FUNCTION, "qualified_policies", read_qualified(place, client, name, &versions.published)),
     );
     // Nothing to say of a function that is gone.
     let Ok((policy, qualified_policies)) = facets.map_err(|Gone| ()) else {
@@ -142,10 +142,10 @@ async fn read_function(ask: Ask<'_>, client: &Client, arn: String, versions: Ver
 async fn read_policy(
     place: &Place,
     client: &Client,
-    arn: &str,
+    name: &str,
     qualifier: Option<&str>,
 ) -> Result<Reply<PolicyDocument>, Unseen> {
-    let get = || client.get_policy().function_name(arn).set_qualifier(qualifier.map(str::to_owned)).send();
+    let get = || client.get_policy().function_name(name).set_qualifier(qualifier.map(str::to_owned)).send();
     let reply = place.call(&GET_POLICY, get).await?;
     reply.and_then(|output| {
         let text = output.policy.ok_or_else(|| place.malformed(&GET_POLICY, "`Policy` is missing"))?;
@@ -157,13 +157,13 @@ async fn read_policy(
 async fn read_qualified(
     place: &Place,
     client: &Client,
-    arn: &str,
+    name: &str,
     versions: &[String],
 ) -> Result<Reply<Vec<QualifiedPolicy>>, Unseen> {
     let aliases = place
         .pages(
             &LIST_ALIASES,
-            || client.list_aliases().function_name(arn).into_paginator().send(),
+            || client.list_aliases().function_name(name).into_paginator().send(),
             |page| page.aliases,
         )
         .await;
@@ -176,7 +176,7 @@ async fn read_qualified(
     let qualifiers: Vec<String> =
         versions.iter().cloned().map(Ok).chain(aliases).collect::<Result<_, _>>()?;
     let read = qualifiers.into_iter().map(|qualifier| async move {
-        let reply = read_policy(place, client, arn, Some(&qualifier)).await?;
+        let reply = read_policy(place, client, name, Some(&qualifier)).await?;
         Ok(match reply {
             Reply::Answer(document) => Some(QualifiedPolicy { qualifier, document }),
             Reply::Absent | Reply::Gone => None,

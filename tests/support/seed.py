@@ -28,6 +28,7 @@ resource   account-scoped: the alias. Region settings: the region. Users, custom
            Security group: GroupName@VPC (`default@default-vpc`, `ssh-open@dev-main`).
            Network ACL and route table: Name tag@VPC; without a tag (the VPC's default ACL, its main
            route table) `default@VPC`.
+           Functions, load balancers: their name. Distributions: their comment. Stages: API/STAGE.
 names      keyed by what AWS calls the resource: sg-, acl-, rtb-, vpc-, i- ids; ARNs of users, customer
            policies, server certificates, buckets and trails; the account id for account-scoped rows;
            `ACCOUNT/REGION` for region settings.
@@ -53,6 +54,8 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+
+from seed_frontend import frontend_dev, frontend_prod
 
 US, EU = "us-east-1", "eu-west-1"
 REGIONS = [US, EU]
@@ -1073,6 +1076,7 @@ def seed(endpoint):
         iam_management, iam_prod, iam_dev, iam_sandbox,
         s3_management, s3_prod, s3_dev, s3_sandbox,
         network_prod, network_dev, network_sandbox,
+        frontend_prod, frontend_dev,
         trails, name_the_rest,
     ):
         step(world)

@@ -28,11 +28,17 @@ static NAMES: &[(&str, &[&str])] = &[
     ("ec2:DescribeVpcEndpoints", &["vpcEndpointId"]),
     ("ec2:DescribeVpcPeeringConnections", &["vpcPeeringConnectionId"]),
     ("ec2:DescribeVpcs", &["vpcId"]),
+    ("elasticfilesystem:DescribeFileSystems", &["FileSystemId"]),
+    ("glacier:ListVaults", &["VaultName"]),
     ("iam:ListInstanceProfiles", &["InstanceProfileName", "InstanceProfileId", "RoleName", "RoleId"]),
     ("iam:ListPolicies", &["PolicyName", "PolicyId"]),
     ("iam:ListServerCertificates", &["ServerCertificateName", "ServerCertificateId"]),
     ("iam:ListUsers", &["UserName", "UserId"]),
+    ("kms:ListKeys", &["KeyId"]),
+    ("rds:DescribeDBInstances", &["DBInstanceIdentifier"]),
     ("s3:ListBuckets", &["Name"]),
+    // The ARN of a secret ends in its name and six characters more.
+    ("secretsmanager:ListSecrets", &["Name", "ARN"]),
 ];
 
 impl Recording {
@@ -68,10 +74,11 @@ impl Recording {
             };
             let body = self.answer(call).map(|answer| answer.body.as_str()).unwrap_or_default();
             for element in *elements {
-                match call.protocol() {
-                    Protocol::Json => names.extend(members(&serde_json::from_str(body)?, element)),
-                    _ => names.extend(texts(body, element).map(str::to_owned)),
-                }
+                let found = match call.protocol() {
+                    Protocol::Json => members(&serde_json::from_str(body)?, element),
+                    _ => texts(body, element).map(str::to_owned).collect(),
+                };
+                names.extend(found.iter().filter_map(|name| name.rsplit(':').next()).map(str::to_owned));
             }
         }
         for name in &names {

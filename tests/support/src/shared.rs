@@ -104,9 +104,10 @@ fn content(program: &Path) -> Result<String> {
     let metadata = fs::metadata(program).with_context(|| format!("{} cannot be read", program.display()))?;
     let built = metadata.modified()?.duration_since(UNIX_EPOCH)?;
     let support = workspace()?.join("tests/support");
-    let seeder = ["seed.py", "moto_server.py", "requirements.txt"].map(|name| fs::read(support.join(name)));
-    let [seed, server, requirements] = seeder;
-    Ok(hash((program, metadata.len(), built, seed?, server?, requirements?)))
+    let seeder = ["seed.py", "seed_frontend.py", "moto_server.py", "requirements.txt"];
+    let seeder: Vec<Vec<u8>> =
+        seeder.iter().map(|name| fs::read(support.join(name))).collect::<Result<_, _>>()?;
+    Ok(hash((program, metadata.len(), built, seeder)))
 }
 
 /// Recordings of the same arguments with an older program.

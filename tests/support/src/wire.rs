@@ -54,7 +54,7 @@ impl fmt::Display for Call {
 /// How a service is asked and answers, its errors included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// IAM, STS.
+    /// CloudFront's errors, Elastic Load Balancing, IAM, RDS, STS.
     Query,
     /// EC2.
     Ec2,
@@ -71,7 +71,7 @@ impl Protocol {
     #[must_use]
     pub fn of(service: &str) -> Self {
         match service {
-            "iam" | "sts" => Self::Query,
+            "cloudfront" | "elasticloadbalancing" | "iam" | "rds" | "sts" => Self::Query,
             "ec2" => Self::Ec2,
             "s3" => Self::S3,
             "s3control" => Self::S3Control,
@@ -91,11 +91,20 @@ pub(crate) struct Signed {
 pub(crate) fn read(head: &Parts, body: &[u8], account_of: impl Fn(&str) -> String) -> Result<Signed> {
     let scope = Scope::of(head)?;
     let body = std::str::from_utf8(body).context("the body is not UTF-8")?;
-    let (operation, params) = match scope.service.as_str() {
+    let service = match scope.service.as_str() {
+        // Both APIs of API Gateway sign with the same name.
+        "apigateway" if head.uri.path().starts_with("/v2/") => "apigatewayv2",
+        service => service,
+    };
+    let (operation, params) = match service {
         "s3" => rest(head),
         "securityhub" => security_hub(head, body)?,
         service if head.headers.contains_key("x-amz-target") => {
             let (name, params) = json(head, body)?;
+            (format!("{service}:{name}"), params)
+        }
+        service if ROUTES.iter().any(|(of, ..)| *of == service) => {
+            let (name, params) = route(head, body, service)?;
             (format!("{service}:{name}"), params)
         }
         service => {
@@ -164,6 +173,59 @@ fn members(body: &str) -> Result<BTreeMap<String, String>> {
         other => other.to_string(),
     };
     Ok(members.into_iter().map(|(name, value)| (name, text(value))).collect())
+}
+
+/// Operations of services that say what they are asked in the path: service, method, path, operation. What stands
+/// in braces is a parameter.
+const ROUTES: &[(&str, Method, &str, &str)] = &[
+    ("apigateway", Method::GET, "/restapis", "GetRestApis"),
+    ("apigateway", Method::GET, "/restapis/{restApiId}/stages", "GetStages"),
+    ("apigatewayv2", Method::GET, "/v2/apis", "GetApis"),
+    ("apigatewayv2", Method::GET, "/v2/apis/{apiId}/stages", "GetStages"),
+    ("cloudfront", Method::GET, "/2020-05-31/distribution", "ListDistributions"),
+    ("cloudfront", Method::GET, "/2020-05-31/distribution/{Id}/config", "GetDistributionConfig"),
+    ("elasticfilesystem", Method::GET, "/2015-02-01/file-systems", "DescribeFileSystems"),
+    ("glacier", Method::GET, "/{accountId}/vaults", "ListVaults"),
+    ("glacier", Method::GET, "/{accountId}/vaults/{vaultName}/access-policy", "GetVaultAccessPolicy"),
+    ("lambda", Method::GET, "/2015-03-31/functions", "ListFunctions"),
+    ("lambda", Method::GET, "/2015-03-31/functions/{FunctionName}/aliases", "ListAliases"),
+    ("lambda", Method::GET, "/2015-03-31/functions/{FunctionName}/policy", "GetPolicy"),
+];
+
+/// A request that says what it asks in the path, and the rest in the address and in a JSON body.
+fn route(head: &Parts, body: &str, service: &str) -> Result<Named> {
+    let mut params = form(head.uri.query().unwrap_or_default());
+    params.extend(members(body)?);
+    let path = head.uri.path().trim_end_matches('/');
+    let path: Vec<String> = path.split('/').map(|part| decode(part, false)).collect();
+    let found = ROUTES
+        .iter()
+        .filter(|(of, method, ..)| *of == service && *method == head.method)
+        .find_map(|(_, _, pattern, operation)| Some((operation, in_path(pattern, &path)?)));
+    match found {
+        Some((operation, named)) => {
+            params.extend(named);
+            Ok(((*operation).to_owned(), params))
+        }
+        None => Ok((format!("{} {}", head.method, head.uri.path()), params)),
+    }
+}
+
+/// The parameters of a path, if it is of that pattern.
+fn in_path(pattern: &str, path: &[String]) -> Option<Vec<(String, String)>> {
+    let pattern: Vec<&str> = pattern.split('/').collect();
+    if pattern.len() != path.len() {
+        return None;
+    }
+    let mut named = Vec::new();
+    for (part, text) in pattern.iter().zip(path) {
+        match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => named.push((name.to_owned(), text.clone())),
+            None if part == text => {}
+            None => return None,
+        }
+    }
+    Some(named)
 }
 
 /// Security Hub says what it is asked in the path, and with what in a JSON body.
@@ -361,6 +423,26 @@ pub(crate) mod tests {
         let params = ["Filter", "MaxResults", "NextToken"].map(|name| one.param(name).unwrap());
         assert_eq!(params, [r#"{"A":[1]}"#, "2", "t"]);
         assert!(call(request(), "").params.is_empty());
+    }
+
+    #[test]
+    fn what_is_asked_in_the_path() {
+        let asked = |service: &str, method: &str, uri: &str| {
+            let call = call(signed(method, uri, "localhost", &format!("K/20261124/us-east-1/{service}")), "");
+            let params: Vec<_> = call.params.iter().map(|(k, v)| format!(" {k}={v}")).collect();
+            format!("{}{}", call.operation, params.concat())
+        };
+        let systems = "/2015-02-01/file-systems?MaxItems=1000";
+        let expected = "elasticfilesystem:DescribeFileSystems MaxItems=1000";
+        assert_eq!(asked("elasticfilesystem", "GET", systems), expected);
+        assert_eq!(asked("glacier", "GET", "/-/vaults?marker=m"), "glacier:ListVaults accountId=- marker=m");
+        let policy = "glacier:GetVaultAccessPolicy accountId=- vaultName=a b";
+        assert_eq!(asked("glacier", "GET", "/-/vaults/a%20b/access-policy"), policy);
+        assert_eq!(asked("glacier", "PUT", "/-/vaults/v"), "glacier:PUT /-/vaults/v");
+        assert_eq!(asked("apigateway", "GET", "/v2/apis"), "apigatewayv2:GetApis");
+        assert_eq!(asked("apigateway", "GET", "/restapis/a1/stages"), "apigateway:GetStages restApiId=a1");
+        let functions = "/2015-03-31/functions/?FunctionVersion=ALL";
+        assert_eq!(asked("lambda", "GET", functions), "lambda:ListFunctions FunctionVersion=ALL");
     }
 
     #[test]

@@ -82,9 +82,10 @@ pub(crate) fn split(first: &Call, answer: Answer, page: usize, of: usize) -> Res
     };
     let next = (page < of).then(|| token(first, page + 1));
     let part = |items: usize| (page - 1) * items / of..page * items / of;
-    let body = match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => split_xml(listing, &answer.body, part, next.as_deref()),
-        Form::Json | Form::Kms => split_json(listing, &answer.body, part, next.as_deref()),
+    let body = if listing.form.is_json() {
+        split_json(listing, &answer.body, part, next.as_deref())
+    } else {
+        split_xml(listing, &answer.body, part, next.as_deref())
     };
     Ok(Answer { body: body.with_context(|| format!("no pages can be made of {first}"))?, ..answer })
 }
@@ -165,38 +166,32 @@ pub(crate) fn join(mut answers: BTreeMap<Call, Answer>) -> Result<BTreeMap<Call,
 }
 
 fn next_token(listing: &Listing, body: &str) -> Result<Option<String>> {
-    Ok(match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => Layout::read(body, listing)?.token,
-        Form::Json | Form::Kms => {
-            let members: Map<String, Value> = serde_json::from_str(body)?;
-            let token = members.get(listing.form.answer_token()).and_then(Value::as_str);
-            token.filter(|token| !token.is_empty()).map(str::to_owned)
-        }
-    })
+    if !listing.form.is_json() {
+        return Ok(Layout::read(body, listing)?.token);
+    }
+    let members: Map<String, Value> = serde_json::from_str(body)?;
+    let token = members.get(listing.form.answer_token()).and_then(Value::as_str);
+    Ok(token.filter(|token| !token.is_empty()).map(str::to_owned))
 }
 
 fn join_pages(listing: &Listing, pages: &[String]) -> Result<String> {
-    match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => {
-            let layouts = pages.iter().map(|page| Layout::read(page, listing)).collect::<Result<Vec<_>>>()?;
-            let items = |name: &str| layouts.iter().flat_map(|layout| layout.items(name)).collect();
-            let first = layouts.first().context("no pages")?;
-            first.with(items, &xml::marks(listing.form, None)?)
-        }
-        Form::Json | Form::Kms => {
-            let mut pages = pages.iter().map(|page| serde_json::from_str::<Map<String, Value>>(page));
-            let mut whole = pages.next().context("no pages")??;
-            for page in pages {
-                let mut page = page?;
-                for name in listing.lists {
-                    let more = std::mem::take(list_member(&mut page, name)?);
-                    list_member(&mut whole, name)?.extend(more);
-                }
-            }
-            set_marks(&mut whole, listing.form, None);
-            Ok(Value::Object(whole).to_string())
+    if !listing.form.is_json() {
+        let layouts = pages.iter().map(|page| Layout::read(page, listing)).collect::<Result<Vec<_>>>()?;
+        let items = |name: &str| layouts.iter().flat_map(|layout| layout.items(name)).collect();
+        let first = layouts.first().context("no pages")?;
+        return first.with(items, &xml::marks(listing.form, None)?);
+    }
+    let mut pages = pages.iter().map(|page| serde_json::from_str::<Map<String, Value>>(page));
+    let mut whole = pages.next().context("no pages")??;
+    for page in pages {
+        let mut page = page?;
+        for name in listing.lists {
+            let more = std::mem::take(list_member(&mut page, name)?);
+            list_member(&mut whole, name)?.extend(more);
         }
     }
+    set_marks(&mut whole, listing.form, None);
+    Ok(Value::Object(whole).to_string())
 }
 
 /// Lists that come whole, whatever their length.
@@ -214,18 +209,15 @@ pub(crate) fn with_items(
     let Some(listing) = find(operation) else {
         return Ok(body.to_owned());
     };
-    match listing.form {
-        Form::Iam | Form::Ec2 | Form::S3 => {
-            let layout = Layout::read(body, listing)?;
-            let changed = |name: &&'static str| {
-                (*name, change(layout.items(name).into_iter().map(str::to_owned).collect()))
-            };
-            let lists: BTreeMap<&str, Vec<String>> = listing.lists.iter().map(changed).collect();
-            let items = |name: &str| lists.get(name).into_iter().flatten().map(String::as_str).collect();
-            layout.with(items, &xml::marks(listing.form, None)?)
-        }
-        Form::Json | Form::Kms => with_json_items(listing.lists, body, change),
+    if listing.form.is_json() {
+        return with_json_items(listing.lists, body, change);
     }
+    let layout = Layout::read(body, listing)?;
+    let changed =
+        |name: &&'static str| (*name, change(layout.items(name).into_iter().map(str::to_owned).collect()));
+    let lists: BTreeMap<&str, Vec<String>> = listing.lists.iter().map(changed).collect();
+    let items = |name: &str| lists.get(name).into_iter().flatten().map(String::as_str).collect();
+    layout.with(items, &xml::marks(listing.form, None)?)
 }
 
 fn with_json_items(

@@ -24,13 +24,31 @@ pub(super) enum Form {
     Json,
     /// JSON, `Marker` asked, `NextMarker` and `Truncated` answered.
     Kms,
+    /// IAM's without `IsTruncated`.
+    Rds,
+    /// JSON, `Marker` asked, `NextMarker` answered.
+    Efs,
+    /// JSON, `marker` asked, `Marker` answered.
+    Glacier,
+    /// RDS's with `NextMarker` answered.
+    Elb,
+    /// XML, `Marker` asked, `NextMarker` answered, `IsTruncated` beside it; the lists are in the root element, which
+    /// lacks those that are empty.
+    CloudFront,
+    /// JSON, `position` both ways.
+    ApiGateway,
+    /// JSON, `nextToken` both ways.
+    SmallJson,
 }
 
 impl Form {
     /// The parameter that asks for a later page.
     pub(super) const fn request_token(self) -> &'static str {
         match self {
-            Self::Iam | Self::Kms => "Marker",
+            Self::Iam | Self::Kms | Self::Rds | Self::Efs | Self::Elb | Self::CloudFront => "Marker",
+            Self::ApiGateway => "position",
+            Self::SmallJson => "nextToken",
+            Self::Glacier => "marker",
             Self::Ec2 | Self::Json => "NextToken",
             Self::S3 => "continuation-token",
         }
@@ -39,21 +57,41 @@ impl Form {
     /// The element or member that names the next page.
     pub(super) const fn answer_token(self) -> &'static str {
         match self {
-            Self::Iam => "Marker",
-            Self::Ec2 => "nextToken",
+            Self::Iam | Self::Rds | Self::Glacier => "Marker",
+            Self::Ec2 | Self::SmallJson => "nextToken",
+            Self::ApiGateway => "position",
             Self::S3 => "ContinuationToken",
             Self::Json => "NextToken",
-            Self::Kms => "NextMarker",
+            Self::Kms | Self::Efs | Self::Elb | Self::CloudFront => "NextMarker",
         }
     }
 
     /// The element or member that says whether there is a next page.
     pub(super) const fn truncated(self) -> Option<&'static str> {
         match self {
-            Self::Iam => Some("IsTruncated"),
+            Self::Iam | Self::CloudFront => Some("IsTruncated"),
             Self::Kms => Some("Truncated"),
-            Self::Ec2 | Self::S3 | Self::Json => None,
+            Self::Ec2 | Self::S3 | Self::Json | Self::Rds | Self::Efs | Self::Glacier => None,
+            Self::Elb | Self::ApiGateway | Self::SmallJson => None,
         }
+    }
+
+    /// Whether answers are JSON; they are XML otherwise.
+    pub(super) const fn is_json(self) -> bool {
+        matches!(
+            self,
+            Self::Json | Self::Kms | Self::Efs | Self::Glacier | Self::ApiGateway | Self::SmallJson
+        )
+    }
+
+    /// Whether the lists are in a `…Result` element, beside which there is `ResponseMetadata`.
+    pub(super) const fn has_result(self) -> bool {
+        matches!(self, Self::Iam | Self::Rds | Self::Elb)
+    }
+
+    /// Whether an answer may leave out a list that is empty.
+    pub(super) const fn leaves_out_empty(self) -> bool {
+        matches!(self, Self::CloudFront)
     }
 }
 
@@ -65,10 +103,14 @@ const fn row(form: Form, operation: &'static str, lists: &'static [&'static str]
     Listing { operation, form, lists }
 }
 
-use Form::{Ec2, Iam, Json, Kms, S3};
+use Form::{ApiGateway, CloudFront, Ec2, Efs, Elb, Glacier, Iam, Json, Kms, Rds, S3, SmallJson};
 
 #[rustfmt::skip]
 pub(super) static LISTINGS: &[Listing] = &[
+    row(ApiGateway, "apigateway:GetRestApis", &["item"]),
+    row(SmallJson, "apigatewayv2:GetApis", &["items"]),
+    row(SmallJson, "apigatewayv2:GetStages", &["items"]),
+    row(CloudFront, "cloudfront:ListDistributions", &["Items"]),
     row(Json, "cloudtrail:ListTrails", &["Trails"]),
     row(Json, "cloudtrail:LookupEvents", &["Events"]),
     row(Ec2, "ec2:DescribeFlowLogs", &["flowLogSet"]),
@@ -90,6 +132,9 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Ec2, "ec2:DescribeVpcPeeringConnections", &["vpcPeeringConnectionSet"]),
     row(Ec2, "ec2:DescribeVpcs", &["vpcSet"]),
     row(Ec2, "ec2:GetManagedPrefixListEntries", &["entrySet"]),
+    row(Efs, "elasticfilesystem:DescribeFileSystems", &["FileSystems"]),
+    row(Elb, "elasticloadbalancing:DescribeLoadBalancers", &["LoadBalancers"]),
+    row(Glacier, "glacier:ListVaults", &["VaultList"]),
     row(Iam, "iam:GetAccountAuthorizationDetails",
         &["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"]),
     row(Iam, "iam:GetGroup", &["Users"]),
@@ -125,6 +170,10 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Kms, "kms:ListKeyPolicies", &["PolicyNames"]),
     row(Kms, "kms:ListKeys", &["Keys"]),
     row(Kms, "kms:ListResourceTags", &["Tags"]),
+    row(Efs, "lambda:ListAliases", &["Aliases"]),
+    row(Efs, "lambda:ListFunctions", &["Functions"]),
+    row(SmallJson, "logs:DescribeDeliveries", &["deliveries"]),
+    row(SmallJson, "logs:DescribeDeliverySources", &["deliverySources"]),
     row(Json, "organizations:ListAWSServiceAccessForOrganization", &["EnabledServicePrincipals"]),
     row(Json, "organizations:ListAccounts", &["Accounts"]),
     row(Json, "organizations:ListAccountsForParent", &["Accounts"]),
@@ -138,7 +187,10 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Json, "organizations:ListRoots", &["Roots"]),
     row(Json, "organizations:ListTagsForResource", &["Tags"]),
     row(Json, "organizations:ListTargetsForPolicy", &["Targets"]),
+    row(Rds, "rds:DescribeDBClusters", &["DBClusters"]),
+    row(Rds, "rds:DescribeDBInstances", &["DBInstances"]),
     row(S3, "s3:ListBuckets", &["Buckets"]),
+    row(Json, "secretsmanager:ListSecrets", &["SecretList"]),
     row(Json, "sso:ListInstances", &["Instances"]),
     row(Json, "sso:ListPermissionSets", &["PermissionSets"]),
 ];

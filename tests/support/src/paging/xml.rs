@@ -52,7 +52,12 @@ impl<'a> Layout<'a> {
         }
         for name in listing.lists {
             let found = scan.lists.iter().filter(|list| list.name == *name).count();
-            ensure!(found == 1, "the answer of {} has {found} elements `{name}`", listing.operation);
+            let is_left_out = found == 0 && listing.form.leaves_out_empty();
+            ensure!(
+                found == 1 || is_left_out,
+                "the answer of {} has {found} elements `{name}`",
+                listing.operation
+            );
         }
         let end = scan.end.context("the element that holds the lists does not end")?;
         Ok(Self { body, lists: scan.lists, marks: scan.marks, token: scan.token, end })
@@ -103,7 +108,7 @@ impl<'a> Scan<'a> {
     fn of(listing: &'a Listing) -> Self {
         Self {
             listing,
-            container: if listing.form == Form::Iam { 2 } else { 1 },
+            container: if listing.form.has_result() { 2 } else { 1 },
             open: Vec::new(),
             items: Vec::new(),
             lists: Vec::new(),
@@ -142,7 +147,7 @@ impl<'a> Scan<'a> {
             None if depth == self.container => name,
             None => return false,
         };
-        self.listing.form != Form::Iam || container.ends_with("Result")
+        !self.listing.form.has_result() || container.ends_with("Result")
     }
 
     fn child(&mut self, name: &str, start: usize, tag: Range<usize>, body: &str) {
