@@ -30,7 +30,21 @@ const FINDING: &[&str] = &[
 ];
 
 /// Services whose other operations are denied in [`each_denial`].
-const SERVICES: &[&str] = &["cloudtrail", "ec2", "iam", "kms", "s3", "s3control", "sso"];
+const SERVICES: &[&str] = &[
+    "apigateway",
+    "apigatewayv2",
+    "cloudfront",
+    "cloudtrail",
+    "ec2",
+    "elasticloadbalancing",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "s3",
+    "s3control",
+    "sso",
+];
 
 /// Operations without which every verdict of the demo stands.
 const SPARE: &[(&str, &str)] = &[
@@ -81,6 +95,13 @@ fn each_denied_call_to_cloudtrail_kms_and_identity_center_is_told_and_decides_no
     }
 }
 
+#[test]
+fn each_denied_call_to_front_ends_is_told_and_decides_nothing() {
+    for service in ["apigateway", "apigatewayv2", "cloudfront", "elasticloadbalancing", "lambda", "logs"] {
+        each_denial(service);
+    }
+}
+
 fn each_denial(service: &str) {
     let undisturbed = Scan::undisturbed();
     let planned = planned();
@@ -111,7 +132,9 @@ impl<'a> Denial<'a> {
         let asked = server.requests().into_iter().filter(|request| request.call.operation == operation);
         let code = match operation.split_once(':').unwrap().0 {
             "ec2" => "UnauthorizedOperation",
-            "cloudtrail" | "kms" | "sso" => "AccessDeniedException",
+            "apigateway" | "apigatewayv2" | "cloudtrail" | "kms" | "lambda" | "logs" | "sso" => {
+                "AccessDeniedException"
+            }
             _ => "AccessDenied",
         };
         Self { operation, code, scan, denied: asked.collect() }
