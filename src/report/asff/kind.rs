@@ -9,6 +9,9 @@ pub(super) const ACCOUNT: &str = "AwsAccount";
 pub(super) fn of(resource_type: &str) -> &'static str {
     match resource_type {
         "aws.account" | "aws.ec2.region_settings" | "aws.iam.account" | "aws.s3.account" => ACCOUNT,
+        "aws.apigateway.stage" => "AwsApiGatewayStage",
+        "aws.apigatewayv2.stage" => "AwsApiGatewayV2Stage",
+        "aws.cloudfront.distribution" => "AwsCloudFrontDistribution",
         "aws.cloudtrail.trail" => "AwsCloudTrailTrail",
         "aws.ec2.instance" => "AwsEc2Instance",
         "aws.ec2.network_acl" => "AwsEc2NetworkAcl",
@@ -16,9 +19,11 @@ pub(super) fn of(resource_type: &str) -> &'static str {
         "aws.ec2.security_group" => "AwsEc2SecurityGroup",
         "aws.ec2.vpc" => "AwsEc2Vpc",
         "aws.ec2.vpc_peering" => "AwsEc2VpcPeeringConnection",
+        "aws.elbv2.load_balancer" => "AwsElbv2LoadBalancer",
         "aws.iam.policy" => "AwsIamPolicy",
         "aws.iam.role" => "AwsIamRole",
         "aws.iam.user" => "AwsIamUser",
+        "aws.lambda.function" => "AwsLambdaFunction",
         "aws.s3.bucket" => "AwsS3Bucket",
         _ => "Other",
     }
