@@ -33,18 +33,27 @@ const FINDING: &[&str] = &[
 const SERVICES: &[&str] = &[
     "access-analyzer",
     "account",
+    "apigateway",
+    "apigatewayv2",
+    "cloudfront",
     "cloudtrail",
     "cloudwatch",
     "config",
     "ec2",
+    "elasticfilesystem",
+    "elasticloadbalancing",
     "events",
+    "glacier",
     "iam",
     "kms",
+    "lambda",
     "logs",
     "macie2",
     "organizations",
+    "rds",
     "s3",
     "s3control",
+    "secretsmanager",
     "securityhub",
     "sns",
     "sqs",
@@ -101,6 +110,13 @@ fn each_denied_call_to_cloudtrail_kms_and_identity_center_is_told_and_decides_no
 }
 
 #[test]
+fn each_denied_call_to_what_holds_data_is_told_and_decides_nothing() {
+    for service in ["elasticfilesystem", "glacier", "rds", "secretsmanager"] {
+        each_denial(service);
+    }
+}
+
+#[test]
 fn each_denied_call_to_what_governs_accounts_is_told_and_decides_nothing() {
     for service in ["access-analyzer", "account", "config", "macie2", "organizations", "securityhub"] {
         each_denial(service);
@@ -110,6 +126,13 @@ fn each_denied_call_to_what_governs_accounts_is_told_and_decides_nothing() {
 #[test]
 fn each_denied_call_on_the_way_of_an_alarm_and_to_queues_and_buses_is_told_and_decides_nothing() {
     for service in ["cloudwatch", "events", "logs", "sns", "sqs"] {
+        each_denial(service);
+    }
+}
+
+#[test]
+fn each_denied_call_to_front_ends_is_told_and_decides_nothing() {
+    for service in ["apigateway", "apigatewayv2", "cloudfront", "elasticloadbalancing", "lambda"] {
         each_denial(service);
     }
 }
@@ -144,7 +167,9 @@ impl<'a> Denial<'a> {
         let asked = server.requests().into_iter().filter(|request| request.call.operation == operation);
         let code = match operation.split_once(':').unwrap().0 {
             "ec2" => "UnauthorizedOperation",
-            "iam" | "s3" | "s3control" | "sns" | "sts" => "AccessDenied",
+            "cloudfront" | "elasticloadbalancing" | "iam" | "rds" | "s3" | "s3control" | "sns" | "sts" => {
+                "AccessDenied"
+            }
             _ => "AccessDeniedException",
         };
         Self { operation, code, scan, denied: asked.collect() }

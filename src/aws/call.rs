@@ -28,6 +28,8 @@ pub struct Call {
     pub marker: &'static str,
     /// Whether it answers in pages.
     pub paged: bool,
+    /// Whether it belongs to a list, and is made once for each item that another call of the list found.
+    pub per_item: bool,
     /// Error codes that mean "there is none": an answer, not a failure.
     pub absent: &'static [&'static str],
     /// Error codes that mean "there is none" together with how their message begins. The code alone means
@@ -104,6 +106,7 @@ impl Call {
             action: Action::SameName,
             marker,
             paged: false,
+            per_item: false,
             absent: &[],
             absent_saying: &[],
             gone: &[],
@@ -116,6 +119,13 @@ impl Call {
         let mut call = Self::one(service, operation, marker);
         call.paged = true;
         call
+    }
+
+    /// It belongs to a list, and is made once for each item that another call of the list found.
+    #[must_use]
+    pub const fn per_item(mut self) -> Self {
+        self.per_item = true;
+        self
     }
 
     /// The IAM action has another name than the operation.

@@ -81,7 +81,7 @@ pub(super) fn check_body(body: &[u8], marker: Option<&str>) -> Result<(), Broken
 }
 
 /// Whether a page of a list says that there is a further one: the token for it is there and not empty. What
-/// people wrote cannot pose as one, because quotation marks and angle brackets in it are escaped.
+/// people wrote cannot pose as one: angle brackets in it are escaped, and of JSON and CBOR only the top is looked at.
 ///
 /// `Marker` in JSON is the next page at Glacier, and at EFS the one that was asked for.
 pub(super) fn announces_more(service: &str, body: &[u8]) -> bool {
@@ -90,19 +90,25 @@ pub(super) fn announces_more(service: &str, body: &[u8]) -> bool {
     }
     let text = String::from_utf8_lossy(body);
     if text.trim_start().starts_with('<') {
-        return ["<Marker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
+        // CloudFront repeats the token that it was asked with.
+        if text.contains("<IsTruncated>false</IsTruncated>") {
+            return false;
+        }
+        return ["<Marker>", "<NextMarker>", "<nextToken>", "<NextToken>", "<ContinuationToken>"]
             .iter()
             .filter_map(|tag| text.split_once(tag))
             .any(|(_, token)| !token.starts_with('<'));
     }
-    let glacier = (service == "glacier").then_some("\"Marker\"");
-    ["\"NextToken\"", "\"nextToken\"", "\"NextMarker\""]
-        .into_iter()
-        .chain(glacier)
-        .filter_map(|key| text.split_once(key))
-        .filter_map(|(_, rest)| rest.trim_start().strip_prefix(':'))
-        .filter_map(|value| value.trim_start().strip_prefix('"'))
-        .any(|token| !token.starts_with('"'))
+    let glacier = (service == "glacier").then_some("Marker");
+    let tokens = ["NextMarker", "NextToken", "nextToken", "position"].into_iter().chain(glacier);
+    if !tokens.clone().any(|token| text.contains(token)) {
+        return false;
+    }
+    // At the top only: further down they may be the keys of tags.
+    let Ok(answer) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text) else {
+        return false;
+    };
+    tokens.filter_map(|token| answer.get(token)?.as_str()).any(|token| !token.is_empty())
 }
 
 /// Whether the answer is an object in [CBOR](https://www.rfc-editor.org/rfc/rfc8949#section-3.1), as CloudWatch
@@ -357,6 +363,9 @@ mod tests {
             "<ListAllMyBucketsResult><ContinuationToken>x</ContinuationToken></ListAllMyBucketsResult>",
             "{\"Accounts\":[],\"NextToken\": \"x\"}",
             "{\"Keys\":[],\"Truncated\":true,\"NextMarker\":\"x\"}",
+            "{\"Functions\":[],\"NextMarker\":\"x\"}",
+            "{\"position\":\"x\",\"item\":[]}",
+            "<DistributionList><Marker/><NextMarker>x</NextMarker><IsTruncated>true</IsTruncated></DistributionList>",
         ] {
             assert!(announces_more("iam", more.as_bytes()), "{more}");
         }
@@ -366,6 +375,8 @@ mod tests {
             "<DescribeVpcsResponse><nextToken/></DescribeVpcsResponse>",
             "{\"Accounts\":[{\"Name\":\"\\\"NextToken\\\":\\\"x\\\"\"}],\"NextToken\":null}",
             "{\"NextToken\":\"\"}",
+            "{\"item\":[{\"tags\":{\"position\":\"x\",\"NextToken\":\"x\"}}]}",
+            "<DistributionList><Marker>x</Marker><IsTruncated>false</IsTruncated></DistributionList>",
         ] {
             assert!(!announces_more("iam", last.as_bytes()), "{last}");
         }

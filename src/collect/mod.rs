@@ -8,15 +8,19 @@
 pub mod accessanalyzer;
 pub mod account;
 pub mod across;
+pub mod apigateway;
+pub mod cloudfront;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod config;
 pub mod ec2;
 pub mod efs;
+pub mod elbv2;
 pub mod events;
 pub mod glacier;
 pub mod iam;
 pub mod kms;
+pub mod lambda;
 pub mod logs;
 pub mod macie;
 pub mod organizations;
@@ -122,6 +126,9 @@ pub trait Observed: Serialize + JsonSchema {
 pub static KINDS: &[&Kind] = &[
     &accessanalyzer::REGION,
     &account::ACCOUNT,
+    &apigateway::REST_STAGE,
+    &apigateway::STAGE,
+    &cloudfront::DISTRIBUTION,
     &cloudtrail::TRAIL,
     &cloudwatch::ALARM,
     &config::REGION,
@@ -133,6 +140,7 @@ pub static KINDS: &[&Kind] = &[
     &ec2::VPC,
     &ec2::VPC_PEERING,
     &efs::FILE_SYSTEM,
+    &elbv2::LOAD_BALANCER,
     &events::BUS,
     &glacier::VAULT,
     &iam::ACCOUNT,
@@ -142,6 +150,7 @@ pub static KINDS: &[&Kind] = &[
     &iam::SERVER_CERTIFICATE,
     &iam::USER,
     &kms::KEY,
+    &lambda::FUNCTION,
     &logs::METRIC_FILTER,
     &macie::REGION,
     &organizations::ORGANIZATION,
@@ -227,7 +236,8 @@ impl Wanted {
     pub fn calls(&self) -> Vec<PlannedCall> {
         let mut planned: Vec<PlannedCall> = Vec::new();
         for (kind, fields) in self.iter() {
-            let lists = kind.list.iter().map(|call| (*call, None, Per::Place));
+            let per = |call: &Call| if call.per_item { Per::Resource } else { Per::Place };
+            let lists = kind.list.iter().map(|call| (*call, None, per(call)));
             let facets = kind
                 .facets
                 .iter()
@@ -516,6 +526,7 @@ pub type RegionsLater = Shared<BoxFuture<'static, Result<Arc<[String]>, Unseen>>
 pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) -> Collected {
     let parts = [
         account::collect(ask, account_name).boxed(),
+        cloudfront::collect(ask).boxed(),
         iam::collect(ask).boxed(),
         organizations::collect(ask).boxed(),
         s3::collect(ask, regions).boxed(),
@@ -527,14 +538,17 @@ pub async fn global(ask: Ask<'_>, account_name: &str, regions: &RegionsLater) ->
 pub async fn regional(ask: Ask<'_>) -> Collected {
     let parts = [
         accessanalyzer::collect(ask).boxed(),
+        apigateway::collect(ask).boxed(),
         cloudtrail::collect(ask).boxed(),
         cloudwatch::collect(ask).boxed(),
         config::collect(ask).boxed(),
         ec2::collect(ask).boxed(),
         efs::collect(ask).boxed(),
+        elbv2::collect(ask).boxed(),
         events::collect(ask).boxed(),
         glacier::collect(ask).boxed(),
         kms::collect(ask).boxed(),
+        lambda::collect(ask).boxed(),
         logs::collect(ask).boxed(),
         macie::collect(ask).boxed(),
         rds::collect(ask).boxed(),

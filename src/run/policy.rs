@@ -37,10 +37,10 @@ impl Policies {
 /// known: what is read there is read with the scanner's own credentials.
 #[must_use]
 pub fn policies(wanted: &Wanted, scope: &Scope, partition: &str, own: Option<&str>) -> Policies {
-    let reading = reading(wanted, scope);
+    let reading = reading(wanted, scope, partition);
     let mut scanning = actions(wanted, scope, |made| made != Made::InAccount);
     let enters = scanning.remove("sts:AssumeRole");
-    let mut statements = statements("Find", &scanning);
+    let mut statements = statements("Find", &scanning, partition);
     if enters {
         statements.push(json!({
             "Sid": "EnterAccounts",
@@ -59,10 +59,10 @@ pub fn policies(wanted: &Wanted, scope: &Scope, partition: &str, own: Option<&st
 }
 
 /// What is read in an account.
-fn reading(wanted: &Wanted, scope: &Scope) -> Vec<Value> {
+fn reading(wanted: &Wanted, scope: &Scope, partition: &str) -> Vec<Value> {
     let mut reading = actions(wanted, scope, |made| made == Made::InAccount);
     reading.extend(wanted.calls().iter().filter_map(|planned| planned.call.iam_action()));
-    statements("Read", &reading)
+    statements("Read", &reading, partition)
 }
 
 fn actions(wanted: &Wanted, scope: &Scope, which: impl Fn(Made) -> bool) -> BTreeSet<String> {
@@ -73,9 +73,8 @@ fn actions(wanted: &Wanted, scope: &Scope, which: impl Fn(Made) -> bool) -> BTre
         .collect()
 }
 
-/// One statement for each service, its actions sorted. None of these actions can be narrowed to what the
-/// scan finds before it has found it.
-fn statements(purpose: &str, actions: &BTreeSet<String>) -> Vec<Value> {
+/// One statement for each service, its actions sorted.
+fn statements(purpose: &str, actions: &BTreeSet<String>, partition: &str) -> Vec<Value> {
     let mut by_service: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for action in actions {
         let service = action.split_once(':').map_or(action.as_str(), |(service, _)| service);
@@ -88,10 +87,22 @@ fn statements(purpose: &str, actions: &BTreeSet<String>) -> Vec<Value> {
                 "Sid": format!("{purpose}{}", sid(service)),
                 "Effect": "Allow",
                 "Action": actions,
-                "Resource": "*",
+                "Resource": resource(service, partition),
             })
         })
         .collect()
+}
+
+/// What the actions of a service are allowed on: everything, because none can be narrowed to what the scan finds
+/// before it has found it. `apigateway:GET` alone reads whatever has a path, the values of API keys among it, so that
+/// it is allowed on the
+/// [paths](https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html) that are read.
+fn resource(service: &str, partition: &str) -> Value {
+    const PATHS: [&str; 4] = ["/apis", "/apis/*/stages", "/restapis", "/restapis/*/stages"];
+    if service == "apigateway" {
+        return json!(PATHS.map(|path| format!("arn:{partition}:apigateway:*::{path}")));
+    }
+    json!("*")
 }
 
 /// A service as part of a Sid, which has letters and digits only: `access-analyzer` is `AccessAnalyzer`.
@@ -207,11 +218,22 @@ mod tests {
             let reads = ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb));
             // It makes AWS compile a report about users; nothing of the customer's changes.
             let is_report = action == "iam:GenerateCredentialReport";
-            assert!(reads || is_report || action == "sts:AssumeRole", "{action}");
+            // What it reads depends on the resource, which has a test of its own.
+            let is_path = action == "apigateway:GET";
+            assert!(reads || is_report || is_path || action == "sts:AssumeRole", "{action}");
             assert!(!DATA.contains(&action) && !action.contains('*'), "{action}");
             assert!(!service.is_empty() && !name.is_empty(), "{action}");
         }
         assert!(!actions_of(&member).contains(&"sts:AssumeRole"));
+    }
+
+    #[test]
+    fn apis_and_stages_are_read_and_no_keys() {
+        let policies = policies(&Wanted::everything(), &Scope::own(), "aws-cn", None);
+        let statements = policies.scanner["Statement"].as_array().unwrap();
+        let found = statements.iter().find(|statement| statement["Sid"] == "ReadApigateway").unwrap();
+        let paths = ["/apis", "/apis/*/stages", "/restapis", "/restapis/*/stages"];
+        assert_eq!(found["Resource"], json!(paths.map(|path| format!("arn:aws-cn:apigateway:*::{path}"))));
     }
 
     #[test]

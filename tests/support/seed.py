@@ -29,9 +29,10 @@ resource   account-scoped: the alias. Region settings: the region. Users, custom
            Network ACL and route table: Name tag@VPC; without a tag (the VPC's default ACL, its main
            route table) `default@VPC`.
            Databases, file systems, keys, secrets, vaults: see seed_data.py.
+           Functions, load balancers: their name. Distributions: their comment. Stages: API/STAGE.
 names      keyed by what AWS calls the resource: sg-, acl-, rtb-, vpc-, i- ids; ARNs of users, customer
-           policies, server certificates, buckets, trails and all of seed_data.py; the account id for account-scoped rows;
-           `ACCOUNT/REGION` for region settings.
+           policies, server certificates, buckets, trails and all of seed_data.py; the account id for
+           account-scoped rows; `ACCOUNT/REGION` for region settings.
 
 What has no row
 ---------------
@@ -56,6 +57,7 @@ import boto3
 from botocore.config import Config
 
 from seed_data import data
+from seed_frontend import frontend_dev, frontend_prod
 from seed_governance import governance
 from seed_monitoring import monitoring
 
@@ -1078,6 +1080,7 @@ def seed(endpoint):
         iam_management, iam_prod, iam_dev, iam_sandbox,
         s3_management, s3_prod, s3_dev, s3_sandbox,
         network_prod, network_dev, network_sandbox,
+        frontend_prod, frontend_dev,
         trails, governance, data, monitoring, name_the_rest,
     ):
         step(world)

@@ -99,6 +99,17 @@ pub static FUNCTIONS: &[Function] = &[
         },
     },
     Function {
+        name: "services_without_source",
+        arguments: || vec![or_null(Type::Policy)],
+        result: || list_of(Type::Any),
+        doc: "The statements that let a service of AWS act for anybody, because no condition says for whom.",
+        call: |args| {
+            answer("services_without_source", &args, |a| {
+                Ok(Value::Array(domain::services_without_source(value(a, 0)?).map_err(wrong)?))
+            })
+        },
+    },
+    Function {
         name: "public_access",
         arguments: || vec![or_null(Type::Policy)],
         result: || list_of(Type::String),

@@ -17,6 +17,9 @@ pub(super) fn of(resource_type: &str) -> &'static str {
         | "aws.organizations.organization"
         | "aws.s3.account"
         | "aws.securityhub.region" => ACCOUNT,
+        "aws.apigateway.stage" => "AwsApiGatewayStage",
+        "aws.apigatewayv2.stage" => "AwsApiGatewayV2Stage",
+        "aws.cloudfront.distribution" => "AwsCloudFrontDistribution",
         "aws.cloudtrail.trail" => "AwsCloudTrailTrail",
         "aws.cloudwatch.alarm" => "AwsCloudWatchAlarm",
         "aws.ec2.instance" => "AwsEc2Instance",
@@ -25,10 +28,12 @@ pub(super) fn of(resource_type: &str) -> &'static str {
         "aws.ec2.security_group" => "AwsEc2SecurityGroup",
         "aws.ec2.vpc" => "AwsEc2Vpc",
         "aws.ec2.vpc_peering" => "AwsEc2VpcPeeringConnection",
+        "aws.elbv2.load_balancer" => "AwsElbv2LoadBalancer",
         "aws.events.bus" => "AwsEventsEventbus",
         "aws.iam.policy" => "AwsIamPolicy",
         "aws.iam.role" => "AwsIamRole",
         "aws.iam.user" => "AwsIamUser",
+        "aws.lambda.function" => "AwsLambdaFunction",
         "aws.s3.bucket" => "AwsS3Bucket",
         "aws.sns.topic" => "AwsSnsTopic",
         "aws.sqs.queue" => "AwsSqsQueue",

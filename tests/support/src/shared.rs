@@ -107,6 +107,7 @@ fn content(program: &Path) -> Result<String> {
     let seeders = [
         "seed.py",
         "seed_data.py",
+        "seed_frontend.py",
         "seed_governance.py",
         "seed_monitoring.py",
         "moto_server.py",

@@ -54,7 +54,7 @@ impl fmt::Display for Call {
 /// How a service is asked and answers, its errors included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// IAM, RDS, SNS, STS.
+    /// CloudFront's errors, Elastic Load Balancing, IAM, RDS, SNS, STS.
     Query,
     /// EC2.
     Ec2,
@@ -71,7 +71,7 @@ impl Protocol {
     #[must_use]
     pub fn of(service: &str) -> Self {
         match service {
-            "iam" | "rds" | "sns" | "sts" => Self::Query,
+            "cloudfront" | "elasticloadbalancing" | "iam" | "rds" | "sns" | "sts" => Self::Query,
             "ec2" => Self::Ec2,
             "s3" => Self::S3,
             "s3control" => Self::S3Control,
@@ -95,7 +95,12 @@ pub(crate) fn read(head: &Parts, body: &[u8], account_of: impl Fn(&str) -> Strin
         Some(json) => json,
         None => std::str::from_utf8(body).context("the body is not UTF-8")?,
     };
-    let (operation, params) = match scope.service.as_str() {
+    let service = match scope.service.as_str() {
+        // Both APIs of API Gateway sign with the same name.
+        "apigateway" if head.uri.path().starts_with("/v2/") => "apigatewayv2",
+        service => service,
+    };
+    let (operation, params) = match service {
         "s3" => rest(head),
         "securityhub" => security_hub(head, body)?,
         // Its name in the signature is not the one in IAM.
@@ -203,9 +208,18 @@ const ROUTES: &[(&str, Method, &str, &str)] = &[
     ("access-analyzer", Method::GET, "/analyzer", "ListAnalyzers"),
     ("account", Method::POST, "/getAlternateContact", "GetAlternateContact"),
     ("account", Method::POST, "/getContactInformation", "GetContactInformation"),
+    ("apigateway", Method::GET, "/restapis", "GetRestApis"),
+    ("apigateway", Method::GET, "/restapis/{restApiId}/stages", "GetStages"),
+    ("apigatewayv2", Method::GET, "/v2/apis", "GetApis"),
+    ("apigatewayv2", Method::GET, "/v2/apis/{apiId}/stages", "GetStages"),
+    ("cloudfront", Method::GET, "/2020-05-31/distribution", "ListDistributions"),
+    ("cloudfront", Method::GET, "/2020-05-31/distribution/{Id}/config", "GetDistributionConfig"),
     ("elasticfilesystem", Method::GET, "/2015-02-01/file-systems", "DescribeFileSystems"),
     ("glacier", Method::GET, "/{accountId}/vaults", "ListVaults"),
     ("glacier", Method::GET, "/{accountId}/vaults/{vaultName}/access-policy", "GetVaultAccessPolicy"),
+    ("lambda", Method::GET, "/2015-03-31/functions", "ListFunctions"),
+    ("lambda", Method::GET, "/2015-03-31/functions/{FunctionName}/aliases", "ListAliases"),
+    ("lambda", Method::GET, "/2015-03-31/functions/{FunctionName}/policy", "GetPolicy"),
     ("macie2", Method::GET, "/administrator", "GetAdministratorAccount"),
     ("macie2", Method::GET, "/automated-discovery/configuration", "GetAutomatedDiscoveryConfiguration"),
     ("macie2", Method::GET, "/macie", "GetMacieSession"),
@@ -216,7 +230,8 @@ const ROUTES: &[(&str, Method, &str, &str)] = &[
 fn route(head: &Parts, body: &str, service: &str) -> Result<Named> {
     let mut params = form(head.uri.query().unwrap_or_default());
     params.extend(members(body)?);
-    let path: Vec<String> = head.uri.path().split('/').map(|part| decode(part, false)).collect();
+    let path = head.uri.path().trim_end_matches('/');
+    let path: Vec<String> = path.split('/').map(|part| decode(part, false)).collect();
     let found = ROUTES
         .iter()
         .filter(|(of, method, ..)| *of == service && *method == head.method)
@@ -464,6 +479,10 @@ pub(crate) mod tests {
         let policy = "glacier:GetVaultAccessPolicy accountId=- vaultName=a b";
         assert_eq!(asked("glacier", "GET", "/-/vaults/a%20b/access-policy"), policy);
         assert_eq!(asked("glacier", "PUT", "/-/vaults/v"), "glacier:PUT /-/vaults/v");
+        assert_eq!(asked("apigateway", "GET", "/v2/apis"), "apigatewayv2:GetApis");
+        assert_eq!(asked("apigateway", "GET", "/restapis/a1/stages"), "apigateway:GetStages restApiId=a1");
+        let functions = "/2015-03-31/functions/?FunctionVersion=ALL";
+        assert_eq!(asked("lambda", "GET", functions), "lambda:ListFunctions FunctionVersion=ALL");
     }
 
     #[test]

@@ -304,14 +304,14 @@ fn fits((first_byte, length): (u8, u8), address: u8) -> bool {
 }
 
 fn any_protocol() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["tcp", "6", "udp", "-1", "icmp"])
+    prop::sample::select(vec!["tcp", "6", "udp", "17", "-1", "icmp", "58", "50"])
 }
 
 fn carries(protocol: &str, ports: (i64, i64), packet: (&str, i64)) -> bool {
     match protocol {
         "-1" => true,
         "tcp" | "6" => packet.0 == "tcp" && ports.0 <= packet.1 && packet.1 <= ports.1,
-        "udp" => packet.0 == "udp" && ports.0 <= packet.1 && packet.1 <= ports.1,
+        "udp" | "17" => packet.0 == "udp" && ports.0 <= packet.1 && packet.1 <= ports.1,
         _ => false,
     }
 }
@@ -330,12 +330,22 @@ proptest! {
     fn security_groups_agree_with_trying_every_packet(
         rules in prop::collection::vec((any_protocol(), small_ports(), prop::collection::vec(small_range(), 0..4)), 0..5),
         family in prop::sample::select(vec!["ipv4", "ipv6"]),
+        in_rule in 0_usize..4,
     ) {
+        let mut lists = json!({});
         let document: Vec<Value> = rules
             .iter()
-            .map(|(protocol, ports, ranges)| {
-                let ranges: Vec<String> = ranges.iter().map(|range| written(*range, family)).collect();
-                json!({ "protocol": protocol, "from_port": ports.0, "to_port": ports.1, family: ranges, "prefix_lists": [] })
+            .enumerate()
+            .map(|(number, (protocol, ports, ranges))| {
+                let mut ranges: Vec<String> = ranges.iter().map(|range| written(*range, family)).collect();
+                // The others come from a prefix list, which may hold the other family as well.
+                let mut listed = ranges.split_off(in_rule.min(ranges.len()));
+                listed.push((if family == "ipv4" { "::/0" } else { "0.0.0.0/0" }).to_owned());
+                let list = format!("pl-{number}");
+                lists[&list] = json!(listed);
+                // A group lets in those who are in it, and is no address.
+                json!({ "protocol": protocol, "from_port": ports.0, "to_port": ports.1, family: ranges,
+                        "prefix_lists": [list], "groups": ["sg-0123456789abcdef0"] })
             })
             .collect();
         let lets_in = |packet: (&str, i64), address: u8| {
@@ -347,7 +357,7 @@ proptest! {
             .into_iter()
             .filter(|port| ["tcp", "udp"].iter().any(|p| (0..=255).all(|address| lets_in((p, *port), address))))
             .collect();
-        prop_assert_eq!(open_ports(&json!(document), &Value::Null, family, &PACKET_PORTS), Ok(expected));
+        prop_assert_eq!(open_ports(&json!(document), &lists, family, &PACKET_PORTS), Ok(expected));
     }
 
     /// The oracle sends a packet from every first byte and notes which entry decides about it.

@@ -23,7 +23,7 @@ use super::{Mistake, shape};
 pub(crate) use access::public_access;
 pub(crate) use admin::grants_admin;
 pub(crate) use delegation::delegated_accounts;
-pub(crate) use public::public_statements;
+pub(crate) use public::{public_statements, services_without_source};
 pub(crate) use tls::requires_tls;
 
 /// More statements than a policy can have.
@@ -64,6 +64,8 @@ struct Principals {
     star: bool,
     /// Whether `*` is among the principals of another type.
     other_star: bool,
+    /// Whether a service of AWS is among them.
+    service: bool,
 }
 
 impl Principals {
@@ -197,7 +199,7 @@ impl Reader {
         let Some((all_but, value)) = either(statement, "Principal", "NotPrincipal")? else {
             return Ok(None);
         };
-        let mut principals = Principals { all_but, star: false, other_star: false };
+        let mut principals = Principals { all_but, star: false, other_star: false, service: false };
         if let Value::String(one) = value {
             if one != "*" {
                 return Err(Mistake::new("a principal that is a text is not `*`"));
@@ -212,6 +214,7 @@ impl Reader {
                     principals.star |= is_star;
                 } else {
                     principals.other_star |= is_star;
+                    principals.service |= kind == "Service";
                 }
             }
         }

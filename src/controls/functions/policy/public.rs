@@ -27,8 +27,56 @@ pub(crate) fn public_statements(policy: &Value) -> Result<Vec<Value>, Mistake> {
     Ok(public(&statements)?.into_iter().map(|statement| statement.source.clone()).collect())
 }
 
+/// The Allow statements that let a service of AWS act for anybody, as they are written.
+///
+/// A service comes at the wish of whoever configured it, in any account, unless a condition binds it to the
+/// resource, account or organization that it must come for: the
+/// [confused deputy](https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html). The event source token
+/// that Alexa sends binds it as well. Denials count as in [`public_statements`].
+///
+/// # Errors
+///
+/// The policy is not null and not a resource policy.
+pub(crate) fn services_without_source(policy: &Value) -> Result<Vec<Value>, Mistake> {
+    let statements = statements(policy, MOST_OF_RESOURCE_POLICY)?;
+    let open = undenied(&statements, |principals, conditions| {
+        if principals.all_but || !principals.service {
+            return Ok(false);
+        }
+        let named = conditions.iter().filter(|condition| names_source(&condition.key));
+        Ok(!is_bound(named)? && !conditions.iter().any(has_fixed_token))
+    })?;
+    Ok(open.into_iter().map(|statement| statement.source.clone()).collect())
+}
+
+/// Whether the key says for whom a service comes.
+fn names_source(key: &str) -> bool {
+    matches!(
+        key,
+        "aws:sourceaccount" | "aws:sourcearn" | "aws:sourceorgid" | "aws:sourceorgpaths" | "aws:sourceowner"
+    )
+}
+
+/// Alexa sends the id of the skill, and none of the keys that others send
+/// ([permissions](https://docs.aws.amazon.com/lambda/latest/dg/services-alexa.html)).
+fn has_fixed_token(condition: &Condition<'_>) -> bool {
+    let is_text = Operator::parse(&condition.operator)
+        .is_some_and(|operator| operator.comparison == Comparison::Text && !operator.negated);
+    condition.key == "lambda:eventsourcetoken"
+        && is_text
+        && condition.values.iter().all(|value| is_fixed(value))
+}
+
 /// The statements that are open to everyone.
 pub(super) fn public<'a>(statements: &'a [Statement<'a>]) -> Result<Vec<&'a Statement<'a>>, Mistake> {
+    undenied(statements, is_open)
+}
+
+/// The Allow statements that are open, without those that a Deny voids.
+fn undenied<'a>(
+    statements: &'a [Statement<'a>],
+    is_open: impl Fn(Principals, &[Condition<'_>]) -> Result<bool, Mistake>,
+) -> Result<Vec<&'a Statement<'a>>, Mistake> {
     let mut open = Vec::new();
     let mut denials = Vec::new();
     for statement in statements {
@@ -45,18 +93,20 @@ pub(super) fn public<'a>(statements: &'a [Statement<'a>]) -> Result<Vec<&'a Stat
 }
 
 fn is_open(principals: Principals, conditions: &[Condition<'_>]) -> Result<bool, Mistake> {
-    if !principals.are_open() {
-        return Ok(false);
-    }
+    Ok(principals.are_open() && !is_bound(conditions)?)
+}
+
+/// Whether one of the conditions must hold and names known callers only.
+fn is_bound<'c, 'a: 'c>(conditions: impl IntoIterator<Item = &'c Condition<'a>>) -> Result<bool, Mistake> {
     for condition in conditions {
         let must_hold = Operator::parse(&condition.operator).filter(|operator| !operator.negated);
         if let Some(operator) = must_hold
             && names_known_callers(condition, operator)?
         {
-            return Ok(false);
+            return Ok(true);
         }
     }
-    Ok(true)
+    Ok(false)
 }
 
 /// Whether a Deny reaches everyone but known callers, or everyone. A request without the key is reached

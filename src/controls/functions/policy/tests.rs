@@ -6,10 +6,11 @@ use serde_json::json;
 use super::*;
 
 /// What all functions over policies say about one, where it matters only that they say something.
-fn ask_all(policy: &Value) -> [bool; 4] {
+fn ask_all(policy: &Value) -> [bool; 5] {
     [
         grants_admin(policy).is_err(),
         public_statements(policy).is_err(),
+        services_without_source(policy).is_err(),
         public_access(policy).is_err(),
         requires_tls(policy, "arn:aws:s3:::b", true).is_err(),
     ]
@@ -56,14 +57,14 @@ fn what_is_no_policy_is_a_mistake() {
         with("condition", json!({})),
         with("Conditions", json!({})),
     ] {
-        assert_eq!(ask_all(&wrong), [true; 4], "{wrong}");
+        assert_eq!(ask_all(&wrong), [true; 5], "{wrong}");
     }
 }
 
 #[test]
 fn null_and_empty_policies_have_no_statements() {
     for policy in [Value::Null, json!({ "Version": "2012-10-17", "Statement": [] })] {
-        assert_eq!(ask_all(&policy), [false; 4]);
+        assert_eq!(ask_all(&policy), [false; 5]);
         assert_eq!(requires_tls(&policy, "arn:aws:s3:::b", false), Ok(false));
     }
 }
@@ -71,7 +72,7 @@ fn null_and_empty_policies_have_no_statements() {
 #[test]
 fn resource_policies_name_principals() {
     let policy = json!({ "Statement": { "Effect": "Allow", "Action": "s3:*", "Resource": "*" } });
-    assert_eq!(ask_all(&policy), [false, true, true, true]);
+    assert_eq!(ask_all(&policy), [false, true, true, true, true]);
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn documents_beyond_the_limits_of_aws_are_mistakes() {
         with("Principal", json!({ "AWS": vec!["arn:aws:iam::111122223333:root"; 20_000] })),
         with("Condition", json!({ "StringEquals": { "aws:SourceVpc": vec!["vpc-1"; 200_000] } })),
     ] {
-        assert_eq!(ask_all(&large), [true; 4]);
+        assert_eq!(ask_all(&large), [true; 5]);
     }
 }
 
@@ -115,18 +116,18 @@ fn documents_made_to_be_slow_are_not() {
     let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": patterns });
     let tiny = json!({ "Effect": "Deny", "Principal": "*", "NotAction": "s3:?", "Resource": "*" });
     let started = Instant::now();
-    assert_eq!(ask_all(&json!({ "Statement": [allow, deny] })), [false; 4]);
-    assert_eq!(ask_all(&json!({ "Statement": vec![tiny; 1_000] })), [false; 4]);
+    assert_eq!(ask_all(&json!({ "Statement": [allow, deny] })), [false; 5]);
+    assert_eq!(ask_all(&json!({ "Statement": vec![tiny; 1_000] })), [false; 5]);
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[test]
 fn what_is_not_read_may_be_as_deep_as_it_likes() {
     let deep = (0..100).fold(json!("*"), |inner, _| json!([inner]));
-    assert_eq!(ask_all(&json!({ "Statement": deep })), [true; 4]);
+    assert_eq!(ask_all(&json!({ "Statement": deep })), [true; 5]);
     let policy = json!({ "Id": deep, "Statement": { "Sid": deep, "Effect": "Allow", "Principal": "*", "Action": "*",
                                                     "Resource": "*" } });
-    assert_eq!(ask_all(&policy), [false; 4]);
+    assert_eq!(ask_all(&policy), [false; 5]);
 }
 
 /// JSON in which the words of policies occur in the wrong places.

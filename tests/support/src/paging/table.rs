@@ -34,13 +34,20 @@ pub(super) enum Form {
     Efs,
     /// JSON, `marker` asked, `Marker` answered.
     Glacier,
+    /// RDS's with `NextMarker` answered.
+    Elb,
+    /// XML, `Marker` asked, `NextMarker` answered, `IsTruncated` beside it; the lists are in the root element.
+    CloudFront,
+    /// JSON, `position` both ways.
+    ApiGateway,
 }
 
 impl Form {
     /// The parameter that asks for a later page.
     pub(super) const fn request_token(self) -> &'static str {
         match self {
-            Self::Iam | Self::Kms | Self::Rds | Self::Efs => "Marker",
+            Self::Iam | Self::Kms | Self::Rds | Self::Efs | Self::Elb | Self::CloudFront => "Marker",
+            Self::ApiGateway => "position",
             Self::Glacier => "marker",
             Self::Ec2 | Self::Json | Self::Sns => "NextToken",
             Self::Rest => "nextToken",
@@ -53,30 +60,31 @@ impl Form {
         match self {
             Self::Iam | Self::Rds | Self::Glacier => "Marker",
             Self::Ec2 | Self::Rest => "nextToken",
+            Self::ApiGateway => "position",
             Self::S3 => "ContinuationToken",
             Self::Json | Self::Sns => "NextToken",
-            Self::Kms | Self::Efs => "NextMarker",
+            Self::Kms | Self::Efs | Self::Elb | Self::CloudFront => "NextMarker",
         }
     }
 
     /// The element or member that says whether there is a next page.
     pub(super) const fn truncated(self) -> Option<&'static str> {
         match self {
-            Self::Iam => Some("IsTruncated"),
+            Self::Iam | Self::CloudFront => Some("IsTruncated"),
             Self::Kms => Some("Truncated"),
             Self::Ec2 | Self::S3 | Self::Json | Self::Sns | Self::Rest => None,
-            Self::Rds | Self::Efs | Self::Glacier => None,
+            Self::Rds | Self::Efs | Self::Glacier | Self::Elb | Self::ApiGateway => None,
         }
     }
 
     /// Whether answers are JSON; they are XML otherwise.
     pub(super) const fn is_json(self) -> bool {
-        matches!(self, Self::Json | Self::Kms | Self::Rest | Self::Efs | Self::Glacier)
+        matches!(self, Self::Json | Self::Kms | Self::Rest | Self::Efs | Self::Glacier | Self::ApiGateway)
     }
 
     /// Whether the lists are in a `…Result` element, beside which there is `ResponseMetadata`.
     pub(super) const fn has_result(self) -> bool {
-        matches!(self, Self::Iam | Self::Rds | Self::Sns)
+        matches!(self, Self::Iam | Self::Rds | Self::Sns | Self::Elb)
     }
 }
 
@@ -89,13 +97,17 @@ const fn row(form: Form, operation: &'static str, lists: &'static [&'static str]
 }
 
 /// Lists that AWS leaves out of an answer when they are empty.
-pub(super) const MAY_BE_MISSING: &[&str] = &["CompositeAlarms", "QueueUrls"];
+pub(super) const MAY_BE_MISSING: &[&str] = &["CompositeAlarms", "Items", "QueueUrls"];
 
-use Form::{Ec2, Efs, Glacier, Iam, Json, Kms, Rds, Rest, S3, Sns};
+use Form::{ApiGateway, CloudFront, Ec2, Efs, Elb, Glacier, Iam, Json, Kms, Rds, Rest, S3, Sns};
 
 #[rustfmt::skip]
 pub(super) static LISTINGS: &[Listing] = &[
     row(Rest, "access-analyzer:ListAnalyzers", &["analyzers"]),
+    row(ApiGateway, "apigateway:GetRestApis", &["item"]),
+    row(Rest, "apigatewayv2:GetApis", &["items"]),
+    row(Rest, "apigatewayv2:GetStages", &["items"]),
+    row(CloudFront, "cloudfront:ListDistributions", &["Items"]),
     row(Json, "cloudtrail:ListTrails", &["Trails"]),
     row(Json, "cloudtrail:LookupEvents", &["Events"]),
     row(Json, "cloudwatch:DescribeAlarms", &["MetricAlarms", "CompositeAlarms"]),
@@ -119,6 +131,7 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Ec2, "ec2:DescribeVpcs", &["vpcSet"]),
     row(Ec2, "ec2:GetManagedPrefixListEntries", &["entrySet"]),
     row(Efs, "elasticfilesystem:DescribeFileSystems", &["FileSystems"]),
+    row(Elb, "elasticloadbalancing:DescribeLoadBalancers", &["LoadBalancers"]),
     row(Json, "events:ListEventBuses", &["EventBuses"]),
     row(Glacier, "glacier:ListVaults", &["VaultList"]),
     row(Iam, "iam:GetAccountAuthorizationDetails",
@@ -156,6 +169,10 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Kms, "kms:ListKeyPolicies", &["PolicyNames"]),
     row(Kms, "kms:ListKeys", &["Keys"]),
     row(Kms, "kms:ListResourceTags", &["Tags"]),
+    row(Efs, "lambda:ListAliases", &["Aliases"]),
+    row(Efs, "lambda:ListFunctions", &["Functions"]),
+    row(Rest, "logs:DescribeDeliveries", &["deliveries"]),
+    row(Rest, "logs:DescribeDeliverySources", &["deliverySources"]),
     row(Rest, "logs:DescribeMetricFilters", &["metricFilters"]),
     row(Rest, "macie2:ListClassificationJobs", &["items"]),
     row(Json, "organizations:ListAWSServiceAccessForOrganization", &["EnabledServicePrincipals"]),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::table::{Form, Listing};
+use super::table::{Form, Listing, MAY_BE_MISSING};
 
 /// Where the lists of an answer are.
 #[derive(Debug)]
@@ -52,7 +52,12 @@ impl<'a> Layout<'a> {
         }
         for name in listing.lists {
             let found = scan.lists.iter().filter(|list| list.name == *name).count();
-            ensure!(found == 1, "the answer of {} has {found} elements `{name}`", listing.operation);
+            let is_left_out = found == 0 && MAY_BE_MISSING.contains(name);
+            ensure!(
+                found == 1 || is_left_out,
+                "the answer of {} has {found} elements `{name}`",
+                listing.operation
+            );
         }
         let end = scan.end.context("the element that holds the lists does not end")?;
         Ok(Self { body, lists: scan.lists, marks: scan.marks, token: scan.token, end })

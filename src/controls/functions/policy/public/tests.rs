@@ -270,3 +270,118 @@ proptest! {
         }
     }
 }
+
+fn any_statement() -> impl Strategy<Value = Value> {
+    let principal = prop::sample::select(vec![
+        json!("*"),
+        json!({ "AWS": ["111122223333", "*"] }),
+        json!({ "AWS": "111122223333" }),
+        json!({ "Service": "s3.amazonaws.com" }),
+    ]);
+    (small_statement(), principal).prop_map(|(statement, principal)| {
+        let mut statement = written(&statement);
+        statement["Principal"] = principal;
+        statement
+    })
+}
+
+/// What a policy opens to strangers: statements, kinds of access, services.
+fn opened(statements: &[Value]) -> [Vec<Value>; 3] {
+    let policy = json!({ "Statement": statements });
+    let access = super::super::public_access(&policy).unwrap();
+    [
+        public_statements(&policy).unwrap(),
+        access.into_iter().map(Value::from).collect(),
+        services_without_source(&policy).unwrap(),
+    ]
+}
+
+fn is_part(some: &[Vec<Value>; 3], all: &[Vec<Value>; 3]) -> bool {
+    some.iter().zip(all).all(|(some, all)| some.iter().all(|one| all.contains(one)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_deny_never_opens_and_an_allow_never_closes(
+        statements in prop::collection::vec(any_statement(), 0..4),
+        mut more in any_statement(),
+        place in any::<prop::sample::Index>(),
+    ) {
+        let before = opened(&statements);
+        let mut with = |effect: &str| {
+            more["Effect"] = json!(effect);
+            let mut statements = statements.clone();
+            statements.insert(place.index(statements.len() + 1), more.clone());
+            opened(&statements)
+        };
+        prop_assert!(is_part(&with("Deny"), &before));
+        prop_assert!(is_part(&before, &with("Allow")));
+    }
+
+    #[test]
+    fn a_binding_condition_on_each_statement_closes_a_policy(statements in prop::collection::vec(any_statement(), 0..4)) {
+        let bound: Vec<Value> = statements.into_iter().map(|mut statement| {
+            statement["Condition"]["ArnLike"] = json!({ "aws:SourceArn": "arn:aws:sns:*:111122223333:*" });
+            statement
+        }).collect();
+        prop_assert!(opened(&bound).iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn the_order_of_statements_does_not_matter(statements in prop::collection::vec(any_statement(), 0..4)) {
+        let reversed: Vec<Value> = statements.iter().rev().cloned().collect();
+        let (forth, back) = (opened(&statements), opened(&reversed));
+        prop_assert!(is_part(&forth, &back) && is_part(&back, &forth));
+    }
+}
+
+fn service(condition: Value) -> Value {
+    allow(json!({ "Service": "s3.amazonaws.com" }), condition)
+}
+
+fn has_service_without_source(statements: Value) -> bool {
+    !services_without_source(&json!({ "Statement": statements })).unwrap().is_empty()
+}
+
+#[test]
+fn a_service_is_bound_by_whom_it_comes_for() {
+    for (operator, key, value) in [
+        ("StringEquals", "AWS:SourceAccount", json!("111122223333")),
+        ("ArnLike", "aws:SourceArn", json!("arn:aws:s3:::uploads")),
+        ("ArnLike", "aws:SourceArn", json!("arn:aws:events:eu-west-1:111122223333:rule/*")),
+        ("StringEquals", "aws:SourceOrgID", json!("o-a1b2c3d4e5")),
+        ("StringEquals", "lambda:EventSourceToken", json!("amzn1.ask.skill.0")),
+    ] {
+        assert!(
+            !has_service_without_source(service(json!({ operator: { key: value } }))),
+            "{operator} {key}"
+        );
+    }
+    for (operator, key, value) in [
+        ("ArnLike", "aws:SourceArn", json!("arn:aws:execute-api:*:*:*")),
+        ("ArnLike", "aws:SourceArn", json!("*")),
+        ("StringEqualsIfExists", "aws:SourceAccount", json!("111122223333")),
+        ("StringNotEquals", "aws:SourceAccount", json!("111122223333")),
+        ("StringEquals", "aws:PrincipalServiceName", json!("s3.amazonaws.com")),
+        ("StringLike", "lambda:EventSourceToken", json!("*")),
+        ("Null", "aws:SourceAccount", json!("false")),
+    ] {
+        assert!(has_service_without_source(service(json!({ operator: { key: value } }))), "{operator} {key}");
+    }
+    assert!(has_service_without_source(service(json!({}))));
+    let mixed = json!({ "AWS": "111122223333", "Service": ["sns.amazonaws.com"] });
+    assert!(has_service_without_source(allow(mixed, json!({}))));
+}
+
+#[test]
+fn whoever_is_no_service_needs_no_source() {
+    for principal in [json!("*"), json!({ "AWS": "111122223333" }), json!({ "Service": [] })] {
+        assert!(!has_service_without_source(allow(principal.clone(), json!({}))), "{principal}");
+    }
+    let elsewhere = json!({ "StringNotEquals": { "aws:SourceAccount": "111122223333" } });
+    let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": elsewhere });
+    assert!(!has_service_without_source(json!([service(json!({})), deny])));
+    assert!(has_service_without_source(json!([service(json!({}))])));
+}

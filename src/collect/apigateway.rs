@@ -1,0 +1,316 @@
+//! API Gateway: the stages of REST APIs, and those of HTTP and WebSocket APIs.
+//!
+//! Calls: `GetRestApis` in every region, then `GetStages` for each REST API; and of the second API, named
+//! `apigatewayv2` here, `GetApis`, then `GetStages` for each.
+//!
+//! Quirks: the IAM action of all of them is `apigateway:GET`
+//! ([actions](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html)).
+//! ARNs name [no account](https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html). The SDK
+//! has no paginator for the second API. An API that is deleted between the list and its stages has none. Access
+//! logs and execution logs are
+//! [different things](https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).
+
+use std::future::Future;
+
+use aws_sdk_apigateway::types as rest;
+use aws_sdk_apigatewayv2::types as http;
+use aws_smithy_async::future::pagination_stream::PaginationStream;
+use aws_smithy_async::future::pagination_stream::fn_stream::FnStream;
+use futures::FutureExt;
+use futures::future::join_all;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Ask, Collected, Kind, Observed, Scope};
+use crate::aws::{Call, Listed, Reply};
+use crate::inventory::{Resource, Unseen};
+
+const GET: &str = "apigateway:GET";
+
+static GET_REST_APIS: Call = Call::list("apigateway", "GetRestApis", "item").action(GET);
+static GET_REST_STAGES: Call =
+    Call::one("apigateway", "GetStages", "item").action(GET).gone(&["NotFoundException"]).per_item();
+static GET_APIS: Call = Call::list("apigatewayv2", "GetApis", "items").action(GET);
+static GET_STAGES: Call =
+    Call::list("apigatewayv2", "GetStages", "items").action(GET).gone(&["NotFoundException"]).per_item();
+
+/// As many as AWS puts into one page.
+const PAGE_SIZE: i32 = 500;
+
+/// The resource type of stages of REST APIs.
+pub static REST_STAGE: Kind = Kind {
+    name: "aws.apigateway.stage",
+    collection: "rest_api_stages",
+    single: false,
+    scope: Scope::Regional,
+    list: &[&GET_REST_APIS, &GET_REST_STAGES],
+    facets: &[],
+    schema: RestStage::json_schema,
+};
+
+/// The resource type of stages of HTTP and WebSocket APIs.
+pub static STAGE: Kind = Kind {
+    name: "aws.apigatewayv2.stage",
+    collection: "api_stages",
+    single: false,
+    scope: Scope::Regional,
+    list: &[&GET_APIS, &GET_STAGES],
+    facets: &[],
+    schema: Stage::json_schema,
+};
+
+/// A stage of a REST API.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RestStage {
+    /// Id of its API.
+    api_id: String,
+    /// Name of the stage in its API.
+    stage_name: String,
+    /// Kinds of endpoints of the API: `EDGE`, `REGIONAL` or `PRIVATE`.
+    endpoint_types: Vec<String>,
+    /// ARN of where its access logs go; null when it writes none.
+    access_log_destination: Option<String>,
+    /// Level of the execution logs of all its methods: `OFF`, `ERROR` or `INFO`; null when it is not set.
+    execution_log_level: Option<String>,
+}
+
+impl Observed for RestStage {
+    const KIND: &'static Kind = &REST_STAGE;
+}
+
+/// A stage of an HTTP or WebSocket API.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Stage {
+    /// Id of its API.
+    api_id: String,
+    /// Name of the stage in its API.
+    stage_name: String,
+    /// Protocol of the API: `HTTP` or `WEBSOCKET`.
+    protocol: String,
+    /// ARN of where its access logs go; null when it writes none.
+    access_log_destination: Option<String>,
+}
+
+impl Observed for Stage {
+    const KIND: &'static Kind = &STAGE;
+}
+
+/// Collects the stages of one region.
+pub async fn collect(ask: Ask<'_>) -> Collected {
+    Collected::together([collect_rest(ask).boxed(), collect_http(ask).boxed()]).await
+}
+
+async fn collect_rest(ask: Ask<'_>) -> Collected {
+    if !ask.wanted.kind(&REST_STAGE) {
+        return Collected::nothing();
+    }
+    let client = ask.place.apigateway();
+    let apis = ask
+        .place
+        .pages(
+            &GET_REST_APIS,
+            || client.get_rest_apis().into_paginator().page_size(PAGE_SIZE).send(),
+            |page| page.items,
+        )
+        .await;
+    stages(ask, &REST_STAGE, apis, |api| rest_stages(ask, &client, api)).await
+}
+
+async fn collect_http(ask: Ask<'_>) -> Collected {
+    if !ask.wanted.kind(&STAGE) {
+        return Collected::nothing();
+    }
+    let client = ask.place.apigatewayv2();
+    let open = || {
+        let client = client.clone();
+        in_pages(move |token| client.get_apis().set_next_token(token).send(), |page| page.next_token.clone())
+    };
+    let apis = ask.place.pages(&GET_APIS, open, |page| page.items).await;
+    stages(ask, &STAGE, apis, |api| http_stages(ask, &client, api)).await
+}
+
+/// The stages of all APIs. The list is only complete with those of every API.
+async fn stages<A, F>(ask: Ask<'_>, kind: &Kind, apis: Listed<A>, read: impl Fn(A) -> F) -> Collected
+where
+    F: Future<Output = Result<Vec<Resource>, Unseen>>,
+{
+    let mut end = apis.end.map(|_| ());
+    let mut resources = Vec::new();
+    for stages in join_all(apis.items.into_iter().map(read)).await {
+        match stages {
+            Ok(stages) => resources.extend(stages),
+            Err(unseen) => end = end.and(Err(unseen)),
+        }
+    }
+    Collected::of(ask.place, kind, resources, end)
+}
+
+async fn rest_stages(
+    ask: Ask<'_>,
+    client: &aws_sdk_apigateway::Client,
+    api: rest::RestApi,
+) -> Result<Vec<Resource>, Unseen> {
+    let id = api.id.ok_or_else(|| ask.place.malformed(&GET_REST_APIS, "an API has no `id`"))?;
+    let call = &GET_REST_STAGES;
+    let reply = ask.place.call(call, || client.get_stages().rest_api_id(&id).send()).await?;
+    let Reply::Answer(output) = reply else {
+        return Ok(Vec::new());
+    };
+    let types: Vec<String> = api
+        .endpoint_configuration
+        .and_then(|configuration| configuration.types)
+        .into_iter()
+        .flatten()
+        .map(|kind| kind.as_str().to_owned())
+        .collect();
+    let stages = output.item.ok_or_else(|| ask.place.malformed(call, "`item` is missing"))?;
+    let api_name = name_of(api.name, &id);
+    stages
+        .into_iter()
+        .map(|stage| {
+            let no_name = || ask.place.malformed(call, "a stage has no `stageName`");
+            let stage_name = stage.stage_name.clone().ok_or_else(no_name)?;
+            let observed = RestStage {
+                api_id: id.clone(),
+                stage_name: stage_name.clone(),
+                endpoint_types: types.clone(),
+                execution_log_level: execution_log_level(&stage),
+                access_log_destination: stage
+                    .access_log_settings
+                    .and_then(|to| destination(to.destination_arn)),
+            };
+            let arn = arn(ask, &format!("/restapis/{id}/stages/{stage_name}"));
+            Ok(ask.resource(arn, format!("{api_name}/{stage_name}"), &observed))
+        })
+        .collect()
+}
+
+/// Settings of single methods are left out: they may log what the others do not.
+fn execution_log_level(stage: &rest::Stage) -> Option<String> {
+    stage.method_settings.as_ref()?.get("*/*")?.logging_level.clone()
+}
+
+async fn http_stages(
+    ask: Ask<'_>,
+    client: &aws_sdk_apigatewayv2::Client,
+    api: http::Api,
+) -> Result<Vec<Resource>, Unseen> {
+    let missing = |member: &str| ask.place.malformed(&GET_APIS, &format!("an API has no `{member}`"));
+    let id = api.api_id.ok_or_else(|| missing("apiId"))?;
+    let protocol = api.protocol_type.ok_or_else(|| missing("protocolType"))?;
+    let call = &GET_STAGES;
+    let open = || {
+        let (client, id) = (client.clone(), id.clone());
+        in_pages(
+            move |token| client.get_stages().api_id(&id).set_next_token(token).send(),
+            |page| page.next_token.clone(),
+        )
+    };
+    let Reply::Answer(stages) = ask.place.pages(call, open, |page| page.items).await.complete()? else {
+        return Ok(Vec::new());
+    };
+    let api_name = name_of(api.name, &id);
+    stages
+        .into_iter()
+        .map(|stage| {
+            let no_name = || ask.place.malformed(call, "a stage has no `stageName`");
+            let stage_name = stage.stage_name.ok_or_else(no_name)?;
+            let observed = Stage {
+                api_id: id.clone(),
+                stage_name: stage_name.clone(),
+                protocol: protocol.as_str().to_owned(),
+                access_log_destination: stage
+                    .access_log_settings
+                    .and_then(|to| destination(to.destination_arn)),
+            };
+            let arn = arn(ask, &format!("/apis/{id}/stages/{stage_name}"));
+            Ok(ask.resource(arn, format!("{api_name}/{stage_name}"), &observed))
+        })
+        .collect()
+}
+
+fn arn(ask: Ask<'_>, path: &str) -> String {
+    format!("arn:{}:apigateway:{}::{path}", ask.partition, ask.place.region())
+}
+
+fn name_of(name: Option<String>, id: &str) -> String {
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_owned())
+}
+
+fn destination(arn: Option<String>) -> Option<String> {
+    arn.filter(|arn| !arn.is_empty())
+}
+
+/// The pages of an operation for which the SDK has no paginator. Like the SDK's it ends at a token that AWS gives
+/// twice, which [`Place::pages`](crate::aws::Place::pages) takes for the broken list that it is.
+fn in_pages<P, E, F>(
+    send: impl Fn(Option<String>) -> F + Send + 'static,
+    next: impl Fn(&P) -> Option<String> + Send + 'static,
+) -> PaginationStream<Result<P, E>>
+where
+    P: Send + 'static,
+    E: Send + 'static,
+    F: Future<Output = Result<P, E>> + Send,
+{
+    PaginationStream::new(FnStream::new(move |pages| {
+        Box::pin(async move {
+            let mut token = None;
+            loop {
+                let page = send(token.clone()).await;
+                let following = page.as_ref().ok().and_then(&next).filter(|token| !token.is_empty());
+                let is_last = following.is_none() || following == token;
+                if pages.send(page).await.is_err() || is_last {
+                    return;
+                }
+                token = following;
+            }
+        })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads pages of which each names the next.
+    async fn read(tokens: &'static [&'static str]) -> Vec<usize> {
+        let mut stream = in_pages::<usize, (), _>(
+            |token| async move { Ok(token.map_or(0, |token| token.parse().unwrap())) },
+            move |page| tokens.get(*page).map(|token| (*token).to_owned()),
+        );
+        let mut pages = Vec::new();
+        while let Some(page) = stream.next().await {
+            pages.push(page.unwrap());
+        }
+        pages
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_to_the_last() {
+        assert_eq!(read(&[]).await, [0]);
+        assert_eq!(read(&["1", "2"]).await, [0, 1, 2]);
+        assert_eq!(read(&["1", ""]).await, [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_token_given_twice_ends_it() {
+        assert_eq!(read(&["1", "1"]).await, [0, 1]);
+    }
+
+    #[test]
+    fn the_level_is_that_of_all_methods() {
+        let setting = |level: &str| rest::MethodSetting::builder().logging_level(level).build();
+        let stage = rest::Stage::builder()
+            .method_settings("pets/GET", setting("INFO"))
+            .method_settings("*/*", setting("ERROR"))
+            .build();
+        assert_eq!(execution_log_level(&stage).as_deref(), Some("ERROR"));
+        assert_eq!(execution_log_level(&rest::Stage::builder().build()), None);
+    }
+
+    #[test]
+    fn an_empty_destination_is_none() {
+        assert_eq!(destination(Some(String::new())), None);
+        assert_eq!(destination(Some("arn:x".to_owned())).as_deref(), Some("arn:x"));
+    }
+}
