@@ -80,6 +80,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![or_null(Type::Policy)],
         result: || list_of(Type::String),
         doc: "The accounts that an organization's delegation policy lets manage policies.",
+        reads: &[],
         call: |args| {
             answer("delegated_accounts", &args, |a| {
                 Ok(domain::delegated_accounts(value(a, 0)?).map_err(wrong)?.into())
@@ -103,6 +104,7 @@ pub static FUNCTIONS: &[Function] = &[
         arguments: || vec![or_null(Type::Policy)],
         result: || list_of(Type::Any),
         doc: "The statements that let a service of AWS act for anybody, because no condition says for whom.",
+        reads: &[],
         call: |args| {
             answer("services_without_source", &args, |a| {
                 Ok(Value::Array(domain::services_without_source(value(a, 0)?).map_err(wrong)?))
