@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use common::everything;
 use serde_json::{Value, json};
@@ -119,6 +120,21 @@ fn a_control_that_is_disabled_takes_along_the_actions_that_it_alone_needs() {
         assert_eq!(left, whole.difference(&alone).cloned().collect(), "{control} alone needs {alone:?}");
     }
     assert!(tried >= 10, "only {tried} controls need an action of their own");
+}
+
+#[test]
+fn the_readme_shows_the_policy_of_all_controls() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, shown) = readme.split_once("<!-- upright iam-policy -->\n\n```json\n").unwrap();
+    let (shown, _) = shown.split_once("\n```\n\n<!-- end -->").unwrap();
+    let shown: Value = serde_json::from_str(shown).unwrap();
+    let printed = iam_policy(&[]);
+    let printed = serde_json::to_string_pretty(&printed).unwrap();
+    assert_eq!(
+        serde_json::to_string_pretty(&shown).unwrap(),
+        printed,
+        "the appendix of README.md should be:\n{printed}"
+    );
 }
 
 #[test]
