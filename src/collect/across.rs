@@ -12,9 +12,14 @@ use crate::accounts::has_ended;
 use crate::inventory::{Account, AccountState, Cause, Facet, GLOBAL, Listing, Resource, Unseen};
 
 /// Fills in what rests on several accounts or regions. `every_region` says whether all enabled regions of the
-/// accounts were to be read.
-pub fn complete(collected: &mut Collected, accounts: &[Account], every_region: bool) {
-    let analyzers = organization_analyzers(collected, accounts);
+/// accounts were to be read, `unseen` why it is not known which of them form an organization.
+pub fn complete(
+    collected: &mut Collected,
+    accounts: &[Account],
+    every_region: bool,
+    unseen: Option<&Unseen>,
+) {
+    let analyzers = organization_analyzers(collected, accounts, unseen);
     let global_types = global_types_recorded(collected, every_region);
     for resource in &mut collected.resources {
         let place = (resource.account.clone(), resource.region.clone());
@@ -41,7 +46,11 @@ fn of_kind<'a>(collected: &'a Collected, kind: &'static str) -> impl Iterator<It
 }
 
 /// For each place, the analyzer in another account that covers the organization there.
-fn organization_analyzers(collected: &Collected, accounts: &[Account]) -> BTreeMap<PlaceName, Facet<Value>> {
+fn organization_analyzers(
+    collected: &Collected,
+    accounts: &[Account],
+    not_told: Option<&Unseen>,
+) -> BTreeMap<PlaceName, Facet<Value>> {
     let kind = accessanalyzer::REGION.name;
     let at: BTreeMap<(&str, &str), &Resource> =
         of_kind(collected, kind).map(|r| ((r.account.as_str(), r.region.as_str()), r)).collect();
@@ -50,7 +59,7 @@ fn organization_analyzers(collected: &Collected, accounts: &[Account]) -> BTreeM
             return Err(not_scanned(account, region));
         };
         if own.organization.is_none() {
-            return Err(not_scanned(account, region));
+            return Err(not_told.map_or_else(|| not_scanned(account, region), Clone::clone));
         }
         let peers = accounts.iter().filter(|peer| peer.organization == own.organization && peer.id != own.id);
         let mut unseen = None;
@@ -210,7 +219,7 @@ mod tests {
         resources.extend(analyzers.map(|found| resource(kind, OTHER, REGION, &[("analyzers", found)])));
         let mut collected = Collected { resources, listings: Vec::new() };
         let accounts = [account(OWN, Some("o-1"), AccountState::Scanned), other];
-        complete(&mut collected, &accounts, true);
+        complete(&mut collected, &accounts, true, None);
         collected.resources[0].fields["organization_analyzer"].clone()
     }
 
@@ -254,7 +263,7 @@ mod tests {
         let own = [("analyzers", Facet::Known(json!([]))), ("organization_analyzer", later())];
         let resources = vec![resource(kind, OWN, REGION, &own)];
         let mut collected = Collected { resources, listings: Vec::new() };
-        complete(&mut collected, &[account(OWN, None, AccountState::Scanned)], true);
+        complete(&mut collected, &[account(OWN, None, AccountState::Scanned)], true, None);
         let Facet::Unknown(unseen) = &collected.resources[0].fields["organization_analyzer"] else {
             panic!("{collected:?}");
         };
@@ -267,7 +276,7 @@ mod tests {
             resource(config::REGION.name, OWN, &format!("r-{index}"), &fields)
         });
         let mut collected = Collected { resources: regions.collect(), listings: Vec::new() };
-        complete(&mut collected, &[account(OWN, None, AccountState::Scanned)], every_region);
+        complete(&mut collected, &[account(OWN, None, AccountState::Scanned)], every_region, None);
         collected.resources[0].fields["global_types_recorded"].clone()
     }
 

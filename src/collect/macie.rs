@@ -41,9 +41,17 @@ pub static REGION: Kind = Kind {
     list: &[],
     facets: &[
         Row { field: "session", calls: &[&GET_MACIE_SESSION], per: Per::Place },
-        Row { field: "automated_discovery", calls: &[&GET_AUTOMATED_DISCOVERY], per: Per::Place },
-        Row { field: "jobs", calls: &[&LIST_CLASSIFICATION_JOBS], per: Per::Place },
-        Row { field: "administrator", calls: &[&GET_ADMINISTRATOR_ACCOUNT], per: Per::Place },
+        Row {
+            field: "automated_discovery",
+            calls: &[&GET_MACIE_SESSION, &GET_AUTOMATED_DISCOVERY],
+            per: Per::Place,
+        },
+        Row { field: "jobs", calls: &[&GET_MACIE_SESSION, &LIST_CLASSIFICATION_JOBS], per: Per::Place },
+        Row {
+            field: "administrator",
+            calls: &[&GET_MACIE_SESSION, &GET_ADMINISTRATOR_ACCOUNT],
+            per: Per::Place,
+        },
     ],
     schema: MacieRegion::json_schema,
 };
@@ -82,20 +90,22 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         return Collected::nothing();
     }
     let (place, client) = (ask.place, ask.place.macie2());
-    let session = ask.fill(&REGION, "session", read_session(place, &client)).await;
-    // The other calls could only say that Macie is not enabled once more.
-    let is_off = matches!(session, Facet::Known(None));
+    let session = read_session(place, &client).await;
+    // Where Macie is off the other calls could only say so once more, and where that is not known their answers
+    // would decide nothing.
+    let is_on = session.as_ref().map(Option::is_some).map_err(Clone::clone);
     let (automated_discovery, jobs, administrator) = futures::join!(
         ask.fill(&REGION, "automated_discovery", async {
-            if is_off { Ok(None) } else { read_automated_discovery(place, &client).await }
+            if is_on.clone()? { read_automated_discovery(place, &client).await } else { Ok(None) }
         }),
         ask.fill(&REGION, "jobs", async {
-            if is_off { Ok(Vec::new()) } else { read_jobs(place, &client).await }
+            if is_on.clone()? { read_jobs(place, &client).await } else { Ok(Vec::new()) }
         }),
         ask.fill(&REGION, "administrator", async {
-            if is_off { Ok(None) } else { read_administrator(place, &client).await }
+            if is_on.clone()? { read_administrator(place, &client).await } else { Ok(None) }
         }),
     );
+    let session = ask.fill(&REGION, "session", async { session }).await;
     ask.settings(&MacieRegion { session, automated_discovery, jobs, administrator })
 }
 

@@ -67,7 +67,8 @@ pub async fn collect(
         accounts.push(outcome.account);
         collected.extend(outcome.collected);
     }
-    collect::across::complete(&mut collected, &accounts, scope.regions.is_empty());
+    let every_region = scope.regions.is_empty();
+    collect::across::complete(&mut collected, &accounts, every_region, discovery.unseen.as_ref());
     let coverage = aws.meters.coverage();
     let mut inventory =
         Inventory::new(observed_at, accounts, collected.resources, collected.listings, coverage);
