@@ -15,6 +15,16 @@ use upright::report::{Changes, Destination, Format, Past, Report, write_files};
 use upright_testkit::{hostile_account, hostile_report, hostile_strings, shown, synthetic_report, workspace};
 
 #[test]
+fn the_modules_of_the_page_do_their_parts() {
+    let unit = workspace().unwrap().join("tests/browser/unit");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(unit).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+    assert!(!files.is_empty());
+    run(Command::new(node()).arg("--test").args(files), "tests/browser/unit");
+}
+
+#[test]
 fn the_page_keeps_to_itself() {
     Browser::new().ordinary().passes("trust");
 }
@@ -99,29 +109,30 @@ impl Browser {
     fn passes(self, file: &str) {
         let tests = workspace().unwrap().join("tests/browser");
         let modules = tests.join("node_modules/playwright-core");
-        let node = node();
-        for (needed, made_by) in [(&node, "make venv"), (&modules, "make browser")] {
-            assert!(needed.exists(), "{} is not there; `{made_by}` makes it", needed.display());
-        }
-        let run = Command::new(node)
-            .args(["--test", "--test-reporter=spec", "--test-timeout=300000"])
-            .arg(tests.join(format!("{file}.test.mjs")))
-            .current_dir(&tests)
-            .env("UPRIGHT_PAGES", self.pages.path())
-            .env("UPRIGHT_PICTURES", pictures())
-            .output()
-            .unwrap();
-        assert!(
-            run.status.success(),
-            "{file}.test.mjs fails:\n{}\n{}",
-            String::from_utf8_lossy(&run.stdout),
-            String::from_utf8_lossy(&run.stderr)
+        assert!(modules.exists(), "{} is not there; `make browser` makes it", modules.display());
+        run(
+            Command::new(node())
+                .args(["--test", "--test-reporter=spec", "--test-timeout=300000"])
+                .arg(tests.join(format!("{file}.test.mjs")))
+                .current_dir(&tests)
+                .env("UPRIGHT_PAGES", self.pages.path())
+                .env("UPRIGHT_PICTURES", pictures()),
+            file,
         );
     }
 }
 
+/// Runs Node, and fails with what it says.
+fn run(node: &mut Command, what: &str) {
+    let run = node.output().unwrap();
+    let [said, also] = [&run.stdout, &run.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(run.status.success(), "{what} fails:\n{said}\n{also}");
+}
+
 fn node() -> PathBuf {
-    workspace().unwrap().join(".venv/bin/node")
+    let node = workspace().unwrap().join(".venv/bin/node");
+    assert!(node.exists(), "{} is not there; `make venv` makes it", node.display());
+    node
 }
 
 /// Where pictures of the page are left to be looked at.

@@ -100,10 +100,19 @@ for (const [name, options] of Object.entries(STATES)) {
   });
 }
 
-test("the resources are accessible as well", async () => {
+test("the resources are accessible as well, and their numbers stand under what they count", async () => {
   for (const [name, options] of [["resources", DESKTOP], ["resources-phone", PHONE]]) {
     const { context, page } = await open(browser, address("ordinary", "#findings?view=resources"), options);
     await shot(page, name);
+    const astray = await page.evaluate(() => {
+      const centres = (row) => [...row.children].slice(2).map((cell) => {
+        const { left, right } = cell.getBoundingClientRect();
+        return Math.round((left + right) / 2);
+      });
+      const rows = [...document.querySelectorAll("#rows [role=row]")].map(centres);
+      return rows.filter((row) => row.join() !== rows[0].join());
+    });
+    assert.deepEqual(astray, [], `${name}: numbers of rows are not under the heads`);
     await assertNoSidewaysScroll(page, name);
     await assertAccessible(page, name);
     await context.close();

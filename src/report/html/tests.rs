@@ -112,7 +112,7 @@ fn every_hostile_text_is_shown_as_text() {
         "{{ 7*7 }}{% include &quot;page.css&quot; %}",
         "invoice\\u{202e}fdp.exe",
         "\\u{1b}[2J\\u{1b}]0;owned\\u{7}",
-        "two\\r\nlines\\u{85}",
+        "two\\r\\nlines\\u{85}",
         "&amp;lt;b&amp;gt;\\u{200b}\\u{feff}&lt;!-- --&gt;",
     ] {
         // As the name of a control, a region and a resource that are gone, and of one that fails.
