@@ -93,7 +93,7 @@ async fn read_secret(
 
 /// A tag always has a key, and may have no value.
 fn tags(of: Option<Vec<sdk::Tag>>) -> BTreeMap<String, String> {
-    let pair = |tag: sdk::Tag| Some((tag.key?, tag.value.unwrap_or_else(String::new)));
+    let pair = |tag: sdk::Tag| Some((tag.key?, tag.value.unwrap_or_default()));
     of.into_iter().flatten().filter_map(pair).collect()
 }
 
