@@ -322,7 +322,7 @@ fn a_control_of_ones_own_replaces_the_built_in_one_of_its_name() {
     assert_eq!(run.code, Some(0), "{run}");
     let report = world.report().unwrap();
     assert_eq!(report["controls"][0]["severity"], "low");
-    assert_eq!(report["controls"][0]["requirements"]["cis-aws-3.0"], json!(["1.5"]));
+    assert_eq!(report["controls"][0]["requirements"]["cis-aws-7.0"], json!(["2.5"]));
     assert!(verdicts(&report, FAILS).values().all(|verdict| *verdict == "pass"));
     let shown = offline(&world, &["controls", "show", FAILS, "--controls", "mine"]);
     assert!(shown.stdout.contains("root_mfa_enabled || true"), "{shown}");

@@ -128,7 +128,7 @@ fn a_requirement_reads_the_same_in_every_cis_version() {
     assert!(texts.len() > 30);
 }
 
-/// A default run judges by the values that the benchmark asks for.
+/// A default run judges by the values that the benchmark asks for; where versions differ, by the newest one's.
 #[test]
 fn controls_judge_as_cis_asks_unless_they_are_told_otherwise() {
     let set = builtin();
@@ -136,12 +136,16 @@ fn controls_judge_as_cis_asks_unless_they_are_told_otherwise() {
     for framework in set.frameworks().filter(|framework| framework.relation == Relation::Decides) {
         for requirement in &framework.requirements {
             for (control, values) in &requirement.parameters {
-                assert!(set.control(control).unwrap().judges_with(values), "{} {control}", framework.id);
+                // 5.0 asks for one event more.
+                let is_older = control == "cloudwatch-alarm-security-group-changes"
+                    && ["1.5", "2.0", "3.0", "4.0.1"].contains(&framework.version.as_str());
+                let judges = set.control(control).unwrap().judges_with(values);
+                assert_eq!(judges, !is_older, "{} {control}", framework.id);
                 compared += 1;
             }
         }
     }
-    assert_eq!(compared, 7 * 4);
+    assert_eq!(compared, 7 * 5);
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn a_finding_is_explained_with_its_rule_and_the_way_out() {
         "FAIL  critical  iam-root-mfa",
         "resource.summary.root_mfa_enabled",
         "What would make it pass",
-        "cis-aws-3.0: 1.5",
+        "cis-aws-7.0: 2.5",
         failing["account"].as_str().unwrap(),
         id,
     ] {

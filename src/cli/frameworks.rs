@@ -11,6 +11,9 @@ use super::{Done, Stopped};
 use crate::controls::{ControlSet, DecidedBy, Framework, Relation, Requirement, SetParameters};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    upright frameworks list\n  \
+    upright frameworks show cis-aws-7.0 --level 1")]
 pub(super) struct FrameworksArguments {
     #[command(subcommand)]
     command: Command,

@@ -93,7 +93,7 @@ pub static ACCOUNT: Kind = Kind {
 };
 
 /// The resource type of buckets. `GetBucketLocation` is one of the calls of the list, although it is
-/// made for single buckets: it fills no facet, and without the region a bucket is not fully listed.
+/// made for single buckets: without the region a bucket is not fully listed.
 pub static BUCKET: Kind = Kind {
     name: "aws.s3.bucket",
     collection: "buckets",
@@ -101,6 +101,7 @@ pub static BUCKET: Kind = Kind {
     scope: Scope::Global,
     list: &[&LIST_BUCKETS, &GET_BUCKET_LOCATION],
     facets: &[
+        Row { field: "location", calls: &[&GET_BUCKET_LOCATION], per: Per::Resource },
         Row { field: "acl", calls: &[&GET_BUCKET_ACL], per: Per::Resource },
         Row { field: "ownership", calls: &[&GET_BUCKET_OWNERSHIP_CONTROLS], per: Per::Resource },
         Row { field: "public_access_block", calls: &[&GET_BUCKET_PUBLIC_ACCESS_BLOCK], per: Per::Resource },
@@ -128,6 +129,8 @@ impl Observed for S3Account {
 /// A general purpose bucket.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Bucket {
+    /// The region that it lies in. The resource's own `region` is `global` while S3 does not tell.
+    location: Facet<String>,
     /// Access control list. It has no effect where `ownership` is `BucketOwnerEnforced`.
     acl: Facet<Acl>,
     /// Object ownership: `BucketOwnerEnforced`, `BucketOwnerPreferred` or `ObjectWriter`; null when it
@@ -352,11 +355,12 @@ async fn read_bucket(ask: Ask<'_>, bucket: Located) -> Result<Resource, Gone> {
     let ask = Ask { place: &place, ..ask };
     let client = place.s3();
     let reader = Reader { place: &place, bucket: name, client: bucket.region.as_ref().map(|_| &client) };
-    let observed = read_facets(ask, &reader).await?;
+    let location = ask.fill(&BUCKET, "location", async { bucket.region.clone() }).await;
+    let observed = read_facets(ask, &reader, location).await?;
     Ok(ask.resource(format!("arn:{}:s3:::{name}", ask.partition), name.to_owned(), &observed))
 }
 
-async fn read_facets(ask: Ask<'_>, from: &Reader<'_>) -> Result<Bucket, Gone> {
+async fn read_facets(ask: Ask<'_>, from: &Reader<'_>, location: Facet<String>) -> Result<Bucket, Gone> {
     let (acl, ownership, public_access_block, policy, policy_status, encryption, versioning, logging, tags) =
         futures::try_join!(
             ask.facet(
@@ -438,6 +442,7 @@ async fn read_facets(ask: Ask<'_>, from: &Reader<'_>) -> Result<Bucket, Gone> {
             ),
         )?;
     Ok(Bucket {
+        location,
         acl,
         ownership,
         public_access_block,

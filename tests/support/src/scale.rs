@@ -35,6 +35,7 @@ static NAMES: &[(&str, &[&str])] = &[
     ("iam:ListServerCertificates", &["ServerCertificateName", "ServerCertificateId"]),
     ("iam:ListUsers", &["UserName", "UserId"]),
     ("kms:ListKeys", &["KeyId"]),
+    ("lambda:ListFunctions", &["FunctionName"]),
     ("rds:DescribeDBInstances", &["DBInstanceIdentifier"]),
     ("s3:ListBuckets", &["Name"]),
     // The ARN of a secret ends in its name and six characters more.
