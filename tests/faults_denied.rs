@@ -40,6 +40,8 @@ const SERVICES: &[&str] = &[
     "cloudwatch",
     "config",
     "ec2",
+    "ecs",
+    "eks",
     "elasticfilesystem",
     "elasticloadbalancing",
     "events",
@@ -132,7 +134,7 @@ fn each_denied_call_on_the_way_of_an_alarm_and_to_queues_and_buses_is_told_and_d
 
 #[test]
 fn each_denied_call_to_front_ends_is_told_and_decides_nothing() {
-    for service in ["apigateway", "apigatewayv2", "cloudfront", "elasticloadbalancing", "lambda"] {
+    for service in ["apigateway", "apigatewayv2", "cloudfront", "ecs", "eks", "elasticloadbalancing", "lambda"] {
         each_denial(service);
     }
 }

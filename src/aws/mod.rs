@@ -344,6 +344,8 @@ clients! {
     cloudwatch => aws_sdk_cloudwatch,
     config => aws_sdk_config,
     ec2 => aws_sdk_ec2,
+    ecs => aws_sdk_ecs,
+    eks => aws_sdk_eks,
     elasticfilesystem => aws_sdk_efs,
     elasticloadbalancing => aws_sdk_elasticloadbalancingv2,
     events => aws_sdk_eventbridge,

@@ -105,9 +105,10 @@ pub(super) fn run(arguments: ControlsArguments) -> Done {
 }
 
 fn list(arguments: &ListArguments) -> Done {
-    let set = ControlSet::load(&arguments.controls).map_err(Stopped::usage)?;
-    let frameworks: Vec<String> = arguments.framework.iter().cloned().collect();
-    let set = set.select(&frameworks, &[], &[]).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    let mut set = ControlSet::load(&arguments.controls).map_err(Stopped::usage)?;
+    if let Some(framework) = arguments.framework.clone() {
+        set = set.select(&[framework], &[], &[]).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    }
     let shown: Vec<&Control> = set
         .controls()
         .filter(|c| arguments.service.as_ref().is_none_or(|service| c.service() == service))
@@ -136,9 +137,8 @@ fn list(arguments: &ListArguments) -> Done {
 }
 
 fn show(id: &str, directories: &[PathBuf], json: bool) -> Done {
-    let set = ControlSet::load(directories).map_err(Stopped::usage)?;
-    let set =
-        set.select(&[], &[id.to_owned()], &[]).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
+    let mut set = ControlSet::load(directories).map_err(Stopped::usage)?;
+    set.limit_to_control(id).map_err(|why| Stopped::usage(miette::miette!("{why}")))?;
     let Some(control) = set.control(id) else {
         return Err(Stopped::usage(miette::miette!("unknown control `{id}`")));
     };
@@ -166,7 +166,8 @@ fn described(set: &ControlSet, control: &Control) -> serde_json::Value {
     serde_json::json!({
         "id": control.id, "title": control.title, "severity": control.severity, "service": control.service(),
         "resource": control.kind.name, "requirements": set.requirements_of(&control.id),
-        "evidence_only": control.evidence_only, "rationale": control.rationale,
+        "evidence_only": control.evidence_only, "pass_only": control.pass_only,
+        "rationale": control.rationale,
         "when": control.expressions.when, "otherwise": control.why, "pass": control.expressions.pass,
         "parameters": parameters, "calls": calls.collect::<Vec<_>>(),
         "remediation": {
@@ -188,6 +189,9 @@ fn describe(text: &mut String, set: &ControlSet, control: &Control) {
     }
     if control.evidence_only {
         let _ = writeln!(text, "proves     failures only: a person decides the rest, with the evidence");
+    }
+    if control.pass_only {
+        let _ = writeln!(text, "proves     passes only: a person decides the rest, with the evidence");
     }
     let _ = writeln!(text, "\nwhy\n{}", indent(&control.rationale));
     if let Some(when) = &control.expressions.when {

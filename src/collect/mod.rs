@@ -14,7 +14,9 @@ pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod config;
 pub mod ec2;
+pub mod ecs;
 pub mod efs;
+pub mod eks;
 pub mod elbv2;
 pub mod events;
 pub mod glacier;
@@ -139,7 +141,9 @@ pub static KINDS: &[&Kind] = &[
     &ec2::SECURITY_GROUP,
     &ec2::VPC,
     &ec2::VPC_PEERING,
+    &ecs::CLUSTER,
     &efs::FILE_SYSTEM,
+    &eks::CLUSTER,
     &elbv2::LOAD_BALANCER,
     &events::BUS,
     &glacier::VAULT,
@@ -543,7 +547,9 @@ pub async fn regional(ask: Ask<'_>) -> Collected {
         cloudwatch::collect(ask).boxed(),
         config::collect(ask).boxed(),
         ec2::collect(ask).boxed(),
+        ecs::collect(ask).boxed(),
         efs::collect(ask).boxed(),
+        eks::collect(ask).boxed(),
         elbv2::collect(ask).boxed(),
         events::collect(ask).boxed(),
         glacier::collect(ask).boxed(),

@@ -86,11 +86,15 @@ impl Control {
             .collect()
     }
 
-    /// What the examples lack: a control proves itself by at least one that passes and one that fails.
+    /// What the examples lack: a control proves itself by at least one that passes, one that fails and one
+    /// that cannot be decided.
     #[must_use]
     pub fn missing_examples(&self) -> Vec<VerdictKind> {
-        let needed: &[VerdictKind] =
-            if self.evidence_only { &[VerdictKind::Fail] } else { &[VerdictKind::Pass, VerdictKind::Fail] };
+        let needed: &[VerdictKind] = match (self.evidence_only, self.pass_only) {
+            (true, _) => &[VerdictKind::Fail, VerdictKind::Unknown],
+            (_, true) => &[VerdictKind::Pass, VerdictKind::Unknown],
+            _ => &[VerdictKind::Pass, VerdictKind::Fail, VerdictKind::Unknown],
+        };
         needed
             .iter()
             .copied()

@@ -31,6 +31,8 @@ pub struct ControlFile {
     pass: At,
     #[serde(default)]
     evidence_only: bool,
+    #[serde(default)]
+    pass_only: bool,
     fail_message: String,
     #[serde(default)]
     parameters: BTreeMap<String, Parameter>,
@@ -106,6 +108,8 @@ pub struct Control {
     pub why: String,
     /// Whether it can only prove a failure.
     pub evidence_only: bool,
+    /// Whether it can only prove a pass.
+    pub pass_only: bool,
     /// The reason of a failure.
     pub fail_message: String,
     /// Values that may be set differently, with their defaults.
@@ -147,6 +151,9 @@ impl Control {
         if file.when.is_some() != file.why.is_some() {
             return Err(here.whole("`when` and `why` belong together: one of them is missing"));
         }
+        if file.evidence_only && file.pass_only {
+            return Err(here.whole("with both `evidence_only` and `pass_only` nothing is ever decided: leave one out"));
+        }
         let types = here.parameter_types(&file.parameters)?;
         let when = file.when.as_ref().map(|source| here.expression(source, kind, &types)).transpose()?;
         let pass = here.expression(&file.pass, kind, &types)?;
@@ -166,6 +173,7 @@ impl Control {
             rationale: file.rationale.trim().to_owned(),
             why: file.why.map(|why| why.trim().to_owned()).unwrap_or_default(),
             evidence_only: file.evidence_only,
+            pass_only: file.pass_only,
             fail_message: file.fail_message,
             parameters: file.parameters,
             remediation: file.remediation,

@@ -8,8 +8,10 @@ use super::{Evidence, Verdict};
 use crate::inventory::{Inventory, Resource};
 
 /// Why a control that only proves failures has no more to say.
-const FOR_A_PERSON: &str =
+const NOT_PROVEN: &str =
     "nothing here fails it, and no call to AWS can prove it: a person decides, with the evidence";
+/// Why a control that only proves passes has no more to say.
+const NOT_REFUTED: &str = "this alone is no failure: a person decides, with the evidence";
 
 /// A verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +46,9 @@ impl Control {
             }
         }
         let verdict = match value {
-            Ok(true) if self.evidence_only => Verdict::NotApplicable(FOR_A_PERSON.to_owned()),
+            Ok(true) if self.evidence_only => Verdict::NotApplicable(NOT_PROVEN.to_owned()),
             Ok(true) => Verdict::Pass,
+            Ok(false) if self.pass_only => Verdict::NotApplicable(NOT_REFUTED.to_owned()),
             Ok(false) => Verdict::Fail,
             Err(unseen) => Verdict::Unknown(unseen),
         };

@@ -213,13 +213,13 @@ impl ControlSet {
     /// By what a requirement of a framework is decided.
     #[must_use]
     pub fn decided_by(&self, relation: Relation, requirement: &Requirement) -> DecidedBy {
-        let proves_failures_only =
-            |id: &String| self.controls.get(id).is_some_and(|control| control.evidence_only);
+        let proves_one_side_only =
+            |id: &String| self.controls.get(id).is_some_and(|control| control.evidence_only || control.pass_only);
         match (relation, requirement.controls.as_slice(), requirement.planned.as_slice()) {
             (_, [], []) => DecidedBy::Person,
             (Relation::Contributes, [_, ..], _) => DecidedBy::Evidence,
             (_, _, [_, ..]) => DecidedBy::Planned,
-            (Relation::Decides, controls, []) if controls.iter().any(proves_failures_only) => {
+            (Relation::Decides, controls, []) if controls.iter().any(proves_one_side_only) => {
                 DecidedBy::Evidence
             }
             (Relation::Decides, _, []) => DecidedBy::Controls,
@@ -289,6 +289,16 @@ impl ControlSet {
             }
         }
         serves
+    }
+
+    /// Keeps one control, with every framework that it may serve.
+    ///
+    /// # Errors
+    /// It is not known; the closest one that is.
+    pub fn limit_to_control(&mut self, id: &str) -> Result<(), String> {
+        known(id, "control", self.controls.keys())?;
+        self.controls.retain(|known, _| known == id);
+        Ok(())
     }
 
     /// Keeps what a run asks for: the frameworks named with the controls they need; or where none is named those

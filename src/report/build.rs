@@ -92,6 +92,7 @@ fn control_row(set: &ControlSet, control: &Control, totals: Counts) -> ControlRo
         resource_type: control.kind.name.to_owned(),
         rationale: control.rationale.clone(),
         evidence_only: control.evidence_only,
+        pass_only: control.pass_only,
         remediation: control.remediation.text.clone(),
         remediation_cli: control.remediation.cli.clone(),
         remediation_terraform: control.remediation.terraform.clone(),
@@ -182,7 +183,7 @@ fn outcome(control: &Control, accounts: &[&Account], sums: &Sums<'_>) -> Control
         .iter()
         .fold(Counts::zero(), |counts, account| counts.plus(sums.get(&control.id, &account.id)));
     ControlOutcome {
-        evidence_only: control.evidence_only,
+        evidence_only: control.evidence_only || (control.pass_only && counts.pass == 0),
         failed: counts.fail > 0,
         unknown: counts.unknown > 0,
         passed: counts.pass > 0,

@@ -158,6 +158,9 @@ pub struct ControlRow {
     pub rationale: String,
     /// Whether it can only prove a failure, and a person decides the rest.
     pub evidence_only: bool,
+    /// Whether it can only prove a pass, and a person decides the rest.
+    #[serde(default)]
+    pub pass_only: bool,
     /// What to do, in the console.
     pub remediation: String,
     /// What to do, on the command line; `${name}`, `${arn}`, `${region}` and `${account}` stand for the

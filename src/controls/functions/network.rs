@@ -1,7 +1,8 @@
 //! Address ranges, and what the rules of security groups and network ACLs open to the whole internet.
 //!
-//! A port is open when TCP or UDP packets from every address reach it. Rules add up: `0.0.0.0/1` in one rule
-//! and `128.0.0.0/1` in another are the whole internet. In ICMP rules the two port fields are
+//! A port is open to the internet when TCP or UDP packets from half of all addresses or more reach it: whoever
+//! writes `0.0.0.0/1` shuts nobody out, and means to pass a check for `0.0.0.0/0`. Rules add up: `0.0.0.0/2` in one
+//! rule and `128.0.0.0/2` in another are as much. In ICMP rules the two port fields are
 //! [type and code](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html), so they
 //! open no port; protocol `-1` has no port range and opens all.
 //!
@@ -17,7 +18,7 @@ use super::{Mistake, shape};
 /// More entries than any network ACL can have (AWS allows 40 in each direction).
 const MOST_ENTRIES: usize = 1_000;
 
-/// Those of the ports that the rules of a security group open to the whole internet, in their order.
+/// Those of the ports that the rules of a security group open to the internet, in their order.
 ///
 /// A rule is `{ protocol, from_port, to_port, ipv4: [range], ipv6: [range], prefix_lists: [id] }`.
 /// `prefix_lists` maps the ids to their ranges; when it is null only the ranges in the rules are looked at.
@@ -64,7 +65,7 @@ pub(crate) fn open_ports(
     Ok(open)
 }
 
-/// Those of the ports that a network ACL opens to the whole internet, in their order.
+/// Those of the ports that a network ACL opens to the internet, in their order.
 ///
 /// An entry is `{ number, egress, action, protocol, from_port, to_port, ipv4, ipv6 }`. The entries are
 /// read in the order of their numbers, and the first that fits a packet decides about it. An `allow` counts
@@ -83,7 +84,7 @@ pub(crate) fn nacl_open_ports(entries: &Value, family: &str, ports: &[i64]) -> R
         let number = port_number(port)?;
         let is_open = Protocol::BOTH.into_iter().any(|protocol| {
             let fitting = entries.iter().filter(|entry| entry.traffic.reaches(protocol, number));
-            family.is_covered_by(allowed(fitting, family))
+            family.is_open_to(allowed(fitting, family))
         });
         if is_open {
             open.push(port);
@@ -154,6 +155,28 @@ impl Family {
             Self::V6 => u128::MAX,
         };
         Range { first: 0, last }
+    }
+
+    /// Whether the union of the ranges is half of all addresses, or more.
+    fn is_open_to(self, mut ranges: Vec<Range>) -> bool {
+        ranges.sort_unstable_by_key(|range| range.first);
+        let half = self.whole().last / 2;
+        // What is counted is one less than there are, since the number of all IPv6 addresses does not fit.
+        let mut counted: u128 = 0;
+        let mut next = 0;
+        for range in ranges {
+            let first = range.first.max(next);
+            if range.last < first {
+                continue;
+            }
+            if counted.saturating_add(range.last - first) >= half {
+                return true;
+            }
+            counted += range.last - first + 1;
+            // Past the half for certain, if there is no next address.
+            next = range.last.saturating_add(1);
+        }
+        false
     }
 
     /// Whether the union of the ranges is every address.
@@ -321,6 +344,7 @@ fn family_ranges(ranges: &[&str], family: Family) -> Result<Vec<Range>, Mistake>
 
 /// Who gets through some rules that reach a port.
 enum Reach<'a> {
+    /// Half of all addresses, or more.
     Everyone,
     Some,
     /// It depends on a prefix list that is not known.
@@ -348,7 +372,7 @@ fn reach<'a>(
         }
     }
     Ok(match unknown {
-        _ if family.is_covered_by(ranges) => Reach::Everyone,
+        _ if family.is_open_to(ranges) => Reach::Everyone,
         Some(list) => Reach::Undecided(list),
         None => Reach::Some,
     })

@@ -28,6 +28,8 @@ pub(super) fn of(resource_type: &str) -> &'static str {
         "aws.ec2.security_group" => "AwsEc2SecurityGroup",
         "aws.ec2.vpc" => "AwsEc2Vpc",
         "aws.ec2.vpc_peering" => "AwsEc2VpcPeeringConnection",
+        "aws.ecs.cluster" => "AwsEcsCluster",
+        "aws.eks.cluster" => "AwsEksCluster",
         "aws.elbv2.load_balancer" => "AwsElbv2LoadBalancer",
         "aws.events.bus" => "AwsEventsEventbus",
         "aws.iam.policy" => "AwsIamPolicy",

@@ -214,6 +214,7 @@ const ROUTES: &[(&str, Method, &str, &str)] = &[
     ("apigatewayv2", Method::GET, "/v2/apis/{apiId}/stages", "GetStages"),
     ("cloudfront", Method::GET, "/2020-05-31/distribution", "ListDistributions"),
     ("cloudfront", Method::GET, "/2020-05-31/distribution/{Id}/config", "GetDistributionConfig"),
+    ("eks", Method::GET, "/clusters", "ListClusters"),
     ("elasticfilesystem", Method::GET, "/2015-02-01/file-systems", "DescribeFileSystems"),
     ("glacier", Method::GET, "/{accountId}/vaults", "ListVaults"),
     ("glacier", Method::GET, "/{accountId}/vaults/{vaultName}/access-policy", "GetVaultAccessPolicy"),

@@ -49,25 +49,56 @@ fn every_protocol_opens_every_port_and_icmp_none() {
 }
 
 #[test]
-fn rules_add_up_to_the_whole_internet() {
-    let halves = [
-        rule("tcp", (22, 22), &["0.0.0.0/1"], &["::/1"]),
-        rule("tcp", (0, 1024), &["128.0.0.0/1"], &["8000::/1"]),
-    ];
-    assert_eq!(open(&halves, "ipv4"), [22]);
-    assert_eq!(open(&halves, "ipv6"), [22]);
-    assert_eq!(open(&halves[..1], "ipv4"), [0; 0]);
-    let quarters = rule("tcp", (22, 22), &["192.0.0.0/2", "0.0.0.0/1", "64.0.0.0/2", "128.0.0.0/2"], &[]);
-    assert_eq!(open(&[quarters], "ipv4"), [22]);
-    let one_missing = rule("tcp", (22, 22), &["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"], &[]);
-    assert_eq!(open(&[one_missing], "ipv4"), [0; 0]);
+fn half_of_the_internet_is_wide_open_and_less_is_not() {
+    for half in ["0.0.0.0/1", "128.0.0.0/1", "0.0.0.0/0"] {
+        assert_eq!(open(&[rule("tcp", (22, 22), &[half], &[])], "ipv4"), [22], "{half}");
+    }
+    for half in ["::/1", "8000::/1", "::/0"] {
+        assert_eq!(open(&[rule("tcp", (22, 22), &[], &[half])], "ipv6"), [22], "{half}");
+    }
+    for part in ["0.0.0.0/2", "192.0.0.0/2", "10.0.0.0/24", "255.255.255.255/32"] {
+        assert_eq!(open(&[rule("tcp", (22, 22), &[part], &[])], "ipv4"), [0; 0], "{part}");
+    }
+    for part in ["::/2", "c000::/2", "2001:db8::/32"] {
+        assert_eq!(open(&[rule("tcp", (22, 22), &[], &[part])], "ipv6"), [0; 0], "{part}");
+    }
 }
 
 #[test]
-fn half_by_tcp_and_half_by_udp_is_not_the_whole() {
-    let rules = [rule("tcp", (22, 22), &["0.0.0.0/1"], &[]), rule("udp", (22, 22), &["128.0.0.0/1"], &[])];
+fn rules_add_up() {
+    let parts = [
+        rule("tcp", (22, 22), &["0.0.0.0/2"], &["::/2"]),
+        rule("tcp", (0, 1024), &["128.0.0.0/2"], &["8000::/2"]),
+    ];
+    assert_eq!(open(&parts, "ipv4"), [22]);
+    assert_eq!(open(&parts, "ipv6"), [22]);
+    assert_eq!(open(&parts[..1], "ipv4"), [0; 0]);
+    let eighths = rule("tcp", (22, 22), &["192.0.0.0/3", "0.0.0.0/3", "64.0.0.0/3", "96.0.0.0/3"], &[]);
+    assert_eq!(open(&[eighths], "ipv4"), [22]);
+    let counted_twice = rule("tcp", (22, 22), &["0.0.0.0/2", "0.0.0.0/2", "0.0.0.0/3", "64.0.0.0/3"], &[]);
+    assert_eq!(open(&[counted_twice], "ipv4"), [0; 0]);
+    let one_address_less = rule(
+        "tcp",
+        (22, 22),
+        &[
+            "0.0.0.0/2",
+            "64.0.0.0/3",
+            "96.0.0.0/4",
+            "112.0.0.0/5",
+            "120.0.0.0/6",
+            "124.0.0.0/7",
+            "126.0.0.0/8",
+        ],
+        &[],
+    );
+    assert_eq!(open(&[one_address_less], "ipv4"), [0; 0]);
+}
+
+#[test]
+fn a_quarter_by_tcp_and_a_quarter_by_udp_is_not_a_half() {
+    let rules = [rule("tcp", (22, 22), &["0.0.0.0/2"], &[]), rule("udp", (22, 22), &["128.0.0.0/2"], &[])];
     assert_eq!(open(&rules, "ipv4"), [0; 0]);
-    let with_all = [rule("tcp", (22, 22), &["0.0.0.0/1"], &[]), rule("-1", (0, 0), &["128.0.0.0/1"], &[])];
+    let with_all = [rule("tcp", (22, 22), &["0.0.0.0/2"], &[]), rule("-1", (0, 0), &["128.0.0.0/2"], &[])];
     assert_eq!(open(&with_all, "ipv4"), [22]);
 }
 
@@ -81,12 +112,12 @@ fn every_spelling_of_the_whole_internet_is_it() {
 
 #[test]
 fn prefix_lists_are_looked_up() {
-    let mut with_list = rule("tcp", (22, 22), &["0.0.0.0/1"], &[]);
+    let mut with_list = rule("tcp", (22, 22), &["0.0.0.0/2"], &[]);
     with_list["prefix_lists"] = json!(["pl-1"]);
     let rules = json!([with_list]);
     let ask = |lists: Value, family| open_ports(&rules, &lists, family, &[22, 3389]);
     assert_eq!(ask(json!({ "pl-1": ["0.0.0.0/0"] }), "ipv4"), Ok(vec![22]));
-    assert_eq!(ask(json!({ "pl-1": ["128.0.0.0/1", "10.0.0.0/8"] }), "ipv4"), Ok(vec![22]));
+    assert_eq!(ask(json!({ "pl-1": ["128.0.0.0/2", "10.0.0.0/8"] }), "ipv4"), Ok(vec![22]));
     assert_eq!(ask(json!({ "pl-1": ["10.0.0.0/8"] }), "ipv4"), Ok(vec![]));
     assert_eq!(ask(json!({ "pl-1": ["0.0.0.0/0"] }), "ipv6"), Ok(vec![]));
     assert_eq!(ask(json!({ "pl-1": ["::/0"] }), "ipv6"), Ok(vec![22]));
@@ -186,20 +217,24 @@ fn a_deny_of_a_few_addresses_does_not_close_a_port() {
     let few = entry(90, "deny", "-1", SSH, "203.0.113.0/24");
     let allow = entry(100, "allow", "6", SSH, "0.0.0.0/0");
     assert_eq!(open_in_acl(&[few.clone(), allow]), [22]);
-    let halves =
-        [few, entry(100, "allow", "6", SSH, "0.0.0.0/1"), entry(110, "allow", "17", (0, 100), "128.0.0.0/1")];
-    assert_eq!(open_in_acl(&halves), [0; 0], "one half by TCP, one by UDP");
-    let [few, lower, _] = halves;
-    assert_eq!(open_in_acl(&[few, lower, entry(110, "allow", "6", (0, 100), "128.0.0.0/1")]), [22]);
+    let quarters =
+        [few, entry(100, "allow", "6", SSH, "0.0.0.0/2"), entry(110, "allow", "17", (0, 100), "128.0.0.0/2")];
+    assert_eq!(open_in_acl(&quarters), [0; 0], "one quarter by TCP, one by UDP");
+    let [few, lower, _] = quarters;
+    assert_eq!(open_in_acl(&[few, lower, entry(110, "allow", "6", (0, 100), "128.0.0.0/2")]), [22]);
 }
 
 #[test]
 fn an_allow_that_no_packet_reaches_opens_nothing() {
-    let lower = entry(100, "allow", "6", SSH, "0.0.0.0/1");
-    let upper_denied = entry(110, "deny", "6", SSH, "128.0.0.0/1");
+    let lower = entry(100, "allow", "6", SSH, "0.0.0.0/2");
+    let others_denied =
+        [entry(110, "deny", "6", SSH, "128.0.0.0/1"), entry(111, "deny", "6", SSH, "64.0.0.0/2")];
     let allow = entry(120, "allow", "6", SSH, "0.0.0.0/0");
-    assert_eq!(open_in_acl(&[lower.clone(), upper_denied, allow.clone()]), [0; 0]);
-    assert_eq!(open_in_acl(&[entry(90, "deny", "6", SSH, "0.0.0.0/1"), lower]), [0; 0]);
+    let [upper_denied, middle_denied] = others_denied;
+    assert_eq!(open_in_acl(&[lower.clone(), upper_denied, middle_denied, allow.clone()]), [0; 0]);
+    let half = entry(100, "allow", "6", SSH, "0.0.0.0/1");
+    assert_eq!(open_in_acl(&[half.clone()]), [22]);
+    assert_eq!(open_in_acl(&[entry(90, "deny", "6", SSH, "0.0.0.0/1"), half]), [0; 0]);
     let denied_in_parts = [
         entry(10, "deny", "6", SSH, "0.0.0.0/1"),
         entry(20, "deny", "6", SSH, "192.0.0.0/2"),
@@ -298,6 +333,11 @@ fn written((first_byte, length): (u8, u8), family: &str) -> String {
     }
 }
 
+/// Whether it holds for the addresses of half of all first bytes.
+fn is_half(holds: impl Fn(u8) -> bool) -> bool {
+    (0..=255).filter(|address| holds(*address)).count() >= 128
+}
+
 /// Whether an address with this first byte is in the range.
 fn fits((first_byte, length): (u8, u8), address: u8) -> bool {
     length == 0 || (first_byte ^ address) >> (8 - length) == 0
@@ -355,7 +395,7 @@ proptest! {
         };
         let expected: Vec<i64> = PACKET_PORTS
             .into_iter()
-            .filter(|port| ["tcp", "udp"].iter().any(|p| (0..=255).all(|address| lets_in((p, *port), address))))
+            .filter(|port| ["tcp", "udp"].iter().any(|p| is_half(|address| lets_in((p, *port), address))))
             .collect();
         prop_assert_eq!(open_ports(&json!(document), &lists, family, &PACKET_PORTS), Ok(expected));
     }
@@ -394,7 +434,7 @@ proptest! {
                 let gets_in = |decider: &Option<usize>| decider.is_some_and(|entry| entries[entry].0);
                 everyone_gets_in |= deciders.iter().all(gets_in);
                 anyone_gets_in |= deciders.iter().any(gets_in);
-                expected |= (0..=255).all(|address| {
+                expected |= is_half(|address| {
                     deciders.iter().flatten().any(|entry| entries[*entry].0 && fits(entries[*entry].3, address))
                 });
             }

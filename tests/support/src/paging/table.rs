@@ -130,6 +130,8 @@ pub(super) static LISTINGS: &[Listing] = &[
     row(Ec2, "ec2:DescribeVpcPeeringConnections", &["vpcPeeringConnectionSet"]),
     row(Ec2, "ec2:DescribeVpcs", &["vpcSet"]),
     row(Ec2, "ec2:GetManagedPrefixListEntries", &["entrySet"]),
+    row(Rest, "ecs:ListClusters", &["clusterArns"]),
+    row(Rest, "eks:ListClusters", &["clusters"]),
     row(Efs, "elasticfilesystem:DescribeFileSystems", &["FileSystems"]),
     row(Elb, "elasticloadbalancing:DescribeLoadBalancers", &["LoadBalancers"]),
     row(Json, "events:ListEventBuses", &["EventBuses"]),
