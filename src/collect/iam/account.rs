@@ -397,6 +397,31 @@ mod tests {
         }
     }
 
+    /// AWS tells root's ARN and no name of it, and nothing at all of who has a device that is left over.
+    #[test]
+    fn virtual_devices_are_those_of_root_of_users_and_of_nobody() {
+        let device = |name: &str, user: &str| {
+            format!(
+                "<member><SerialNumber>arn:aws:iam::111122223333:mfa/{name}</SerialNumber>{user}\
+                 <EnableDate>2025-01-01T00:00:00Z</EnableDate></member>"
+            )
+        };
+        let of = |arn: &str| format!("<User><Arn>arn:aws:iam::111122223333:{arn}</Arn></User>");
+        let devices = device("pixel", &of("root")) + &device("ann", &of("user/ann")) + &device("spare", "");
+        let body = format!(
+            "<ListVirtualMFADevicesResponse><ListVirtualMFADevicesResult><IsTruncated>false</IsTruncated>\
+             <VirtualMFADevices>{devices}</VirtualMFADevices></ListVirtualMFADevicesResult>\
+             </ListVirtualMFADevicesResponse>"
+        );
+        let seen = canned::collect(&ACCOUNT, &["virtual_mfa_devices"], move |_| Some(Answer::xml(&body)));
+        let devices = seen.known("virtual_mfa_devices").as_array().unwrap();
+        let users: Vec<Option<&str>> = devices.iter().map(|device| device["user_arn"].as_str()).collect();
+        assert_eq!(
+            users,
+            [Some("arn:aws:iam::111122223333:root"), Some("arn:aws:iam::111122223333:user/ann"), None]
+        );
+    }
+
     #[test]
     fn settings_that_are_switched_off_are_null() {
         let off = sdk::PasswordPolicy::builder().minimum_password_length(8).max_password_age(0).build();
