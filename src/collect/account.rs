@@ -142,6 +142,29 @@ fn security_contact(found: &sdk::AlternateContact) -> SecurityContact {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::canned;
+
+    #[test]
+    fn no_contact_is_an_answer_and_a_denial_is_none() {
+        let fields = ["contact_information", "security_contact"];
+        let nobody = canned::refusing(404, "ResourceNotFoundException", "No contact was found.");
+        let nobody = canned::collect(&ACCOUNT, &fields, nobody);
+        let denied = canned::collect(&ACCOUNT, &fields, canned::refusing(403, "AccessDeniedException", "no"));
+        for field in fields {
+            assert_eq!(*nobody.known(field), serde_json::Value::Null, "{field}");
+            assert!(denied.is_denied(field), "{field}");
+        }
+    }
+
+    /// With its id an account would need trusted access, even for itself.
+    #[test]
+    fn an_account_asks_about_itself_without_its_id() {
+        let nobody = canned::refusing(404, "ResourceNotFoundException", "No contact was found.");
+        let seen = canned::collect(&ACCOUNT, &["contact_information", "security_contact"], nobody);
+        assert_eq!(seen.asked("account:GetContactInformation", "AccountId"), [None]);
+        assert_eq!(seen.asked("account:GetAlternateContact", "AccountId"), [None]);
+        assert_eq!(seen.asked("account:GetAlternateContact", "AlternateContactType"), [Some("SECURITY")]);
+    }
 
     fn owner(city: &str) -> sdk::ContactInformation {
         sdk::ContactInformation::builder()
@@ -171,5 +194,7 @@ mod tests {
             serde_json::to_value(&read).unwrap(),
             serde_json::json!({ "has_name": true, "has_email": true, "has_phone_number": false })
         );
+        let read = serde_json::to_value(contact_information(&owner("Berlin")).unwrap()).unwrap();
+        assert!(read.as_object().unwrap().values().all(serde_json::Value::is_boolean), "{read}");
     }
 }

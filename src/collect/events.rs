@@ -72,3 +72,29 @@ fn read_bus(ask: Ask<'_>, bus: sdk::EventBus) -> Result<Resource, Unseen> {
         policy.transpose().map_err(|error| wrong(&format!("has a `Policy` that is no JSON: {error}")))?;
     Ok(ask.resource(arn, name, &Bus { policy }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use upright_testkit::Answer;
+
+    use super::BUS;
+    use crate::collect::canned;
+
+    #[test]
+    fn the_policy_of_a_bus_comes_with_the_list_and_may_be_missing() {
+        let arn = "arn:aws:events:eu-west-1:111122223333:event-bus/default";
+        let bus = |more: &'static str| {
+            canned::collect(&BUS, &[], move |call| {
+                let mut bus = json!({ "Name": "default", "Arn": arn });
+                if !more.is_empty() {
+                    bus["Policy"] = json!(more);
+                }
+                let answer = Answer::json(&json!({ "EventBuses": [bus] }));
+                (call.operation == "events:ListEventBuses").then_some(answer)
+            })
+        };
+        assert_eq!(*bus("").known("policy"), json!(null));
+        assert_eq!(*bus("{\"Statement\":[]}").known("policy"), json!({ "Statement": [] }));
+    }
+}

@@ -88,3 +88,40 @@ async fn read_policy(place: &Place, client: &Client, vault: &str) -> Result<Repl
         super::iam::document(place, call, "Policy", policy)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use upright_testkit::Answer;
+
+    use super::VAULT;
+    use crate::collect::canned;
+    use crate::inventory::Facet;
+
+    #[test]
+    fn a_vault_without_a_policy_has_none_and_a_denied_one_is_unknown() {
+        let vault = |status, code: &'static str| {
+            canned::collect(&VAULT, &["policy"], move |call| {
+                let vault = json!({
+                    "VaultARN": "arn:aws:glacier:eu-west-1:111122223333:vaults/old",
+                    "VaultName": "old",
+                    "NumberOfArchives": 1,
+                });
+                Some(if call.operation == "glacier:ListVaults" {
+                    Answer::json(&json!({ "VaultList": [vault] }))
+                } else {
+                    Answer::error(call, status, code, "no")
+                })
+            })
+        };
+        assert_eq!(*vault(404, "ResourceNotFoundException").known("policy"), json!(null));
+        assert!(vault(403, "AccessDeniedException").is_denied("policy"));
+    }
+
+    #[test]
+    fn an_account_that_glacier_no_longer_takes_has_no_vaults() {
+        let closed = canned::refusing(400, "NoLongerSupportedException", "no");
+        let seen = canned::collect(&VAULT, &["policy"], closed);
+        assert!(matches!(seen.collected.listings.as_slice(), [of] if of.count == Facet::Known(0)));
+    }
+}

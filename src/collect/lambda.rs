@@ -187,7 +187,36 @@ async fn read_qualified(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use upright_testkit::Answer;
+
     use super::*;
+    use crate::collect::canned;
+
+    #[test]
+    fn each_version_and_alias_is_asked_for_its_policy_and_may_have_none() {
+        let arn = "arn:aws:lambda:eu-west-1:111122223333:function:pay";
+        let seen = canned::collect(&FUNCTION, &["policy", "qualified_policies"], move |call| {
+            Some(match (call.operation.as_str(), call.param("Qualifier")) {
+                ("lambda:ListFunctions", _) => Answer::json(&json!({ "Functions": [
+                    { "FunctionArn": format!("{arn}:$LATEST"), "FunctionName": "pay", "Version": "$LATEST" },
+                    { "FunctionArn": format!("{arn}:3"), "FunctionName": "pay", "Version": "3" },
+                ] })),
+                ("lambda:ListAliases", _) => Answer::json(&json!({ "Aliases": [{ "Name": "live" }] })),
+                ("lambda:GetPolicy", Some("live")) => {
+                    Answer::json(&json!({ "Policy": "{\"Statement\":[]}" }))
+                }
+                ("lambda:GetPolicy", _) => Answer::error(call, 404, "ResourceNotFoundException", "none"),
+                _ => return None,
+            })
+        });
+        assert_eq!(seen.asked("lambda:GetPolicy", "Qualifier"), [None, Some("3"), Some("live")]);
+        assert_eq!(*seen.known("policy"), json!(null));
+        assert_eq!(
+            *seen.known("qualified_policies"),
+            json!([{ "qualifier": "live", "document": { "Statement": [] } }])
+        );
+    }
 
     fn entry(arn: &str, version: &str) -> FunctionConfiguration {
         FunctionConfiguration::builder().function_arn(arn).function_name("pay").version(version).build()

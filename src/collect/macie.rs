@@ -157,3 +157,27 @@ async fn read_administrator(place: &Place, client: &Client) -> Result<Option<Str
     };
     text(place, call, "accountId", administrator.account_id).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::REGION;
+    use crate::collect::canned;
+
+    const FIELDS: [&str; 4] = ["session", "automated_discovery", "jobs", "administrator"];
+
+    #[test]
+    fn macie_that_is_not_enabled_is_an_answer_although_it_looks_like_a_denial() {
+        let off = canned::refusing(403, "AccessDeniedException", "Macie is not enabled");
+        let off = canned::collect(&REGION, &FIELDS, off);
+        assert_eq!(*off.known("session"), json!(null));
+        assert_eq!(*off.known("jobs"), json!([]));
+        let message = "User: ann is not authorized to perform: macie2:GetMacieSession";
+        let denied = canned::refusing(403, "AccessDeniedException", message);
+        let denied = canned::collect(&REGION, &FIELDS, denied);
+        for field in FIELDS {
+            assert!(denied.is_denied(field), "{field}");
+        }
+    }
+}

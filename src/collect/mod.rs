@@ -9,6 +9,8 @@ pub mod accessanalyzer;
 pub mod account;
 pub mod across;
 pub mod apigateway;
+#[cfg(test)]
+mod canned;
 pub mod cloudfront;
 pub mod cloudtrail;
 pub mod cloudwatch;

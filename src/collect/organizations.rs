@@ -10,7 +10,8 @@
 //!
 //! Quirks: a member may ask for little more than the organization itself, so that nothing else is asked there and
 //! those fields are null. `AWSOrganizationsNotInUseException` says that the account stands alone. IAM says
-//! `ServiceAccessNotEnabledException` where central root access was never switched on.
+//! `ServiceAccessNotEnabledException` where central root access was never switched on, and has codes of their own for
+//! an organization that cannot have it, as one for consolidated billing, and for one that has just been deleted.
 
 mod guardrails;
 
@@ -32,8 +33,11 @@ use guardrails::{DESCRIBE_POLICY, LIST_POLICIES, LIST_TARGETS_FOR_POLICY};
 pub use guardrails::{Guardrail, Guardrails, Member};
 
 static LIST_ORGANIZATIONS_FEATURES: Call =
-    Call::one("iam", "ListOrganizationsFeatures", "ListOrganizationsFeaturesResult")
-        .absent(&["ServiceAccessNotEnabledException"]);
+    Call::one("iam", "ListOrganizationsFeatures", "ListOrganizationsFeaturesResult").absent(&[
+        "ServiceAccessNotEnabledException",
+        "OrganizationNotInAllFeaturesModeException",
+        "OrganizationNotFoundException",
+    ]);
 static DESCRIBE_RESOURCE_POLICY: Call =
     Call::one("organizations", "DescribeResourcePolicy", "ResourcePolicy")
         .absent(&["ResourcePolicyNotFoundException"]);
@@ -250,4 +254,65 @@ async fn read_delegated_services(
         .into_iter()
         .map(|service| text(place, call, "ServicePrincipal", service.service_principal))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use upright_testkit::Answer;
+
+    use super::*;
+    use crate::collect::canned::{self, ACCOUNT};
+
+    /// What the management account sees when everything but the organization itself is answered so.
+    fn refused(field: &str, status: u16, code: &'static str) -> canned::Seen {
+        canned::collect(&ORGANIZATION, &[field], move |call| {
+            Some(if call.operation == "organizations:DescribeOrganization" {
+                Answer::json(&json!({ "Organization": { "Id": "o-1", "MasterAccountId": ACCOUNT } }))
+            } else {
+                Answer::error(call, status, code, "no")
+            })
+        })
+    }
+
+    #[test]
+    fn each_way_in_which_iam_says_that_central_root_access_is_off_is_an_answer() {
+        for code in [
+            "ServiceAccessNotEnabledException",
+            "OrganizationNotInAllFeaturesModeException",
+            "OrganizationNotFoundException",
+        ] {
+            assert_eq!(*refused("root_features", 409, code).known("root_features"), json!([]), "{code}");
+        }
+        assert!(refused("root_features", 403, "AccessDenied").is_denied("root_features"));
+    }
+
+    #[test]
+    fn an_account_without_an_organization_stands_alone_and_is_asked_nothing_else() {
+        let alone = canned::refusing(400, "AWSOrganizationsNotInUseException", "no organization");
+        let seen = canned::collect(&ORGANIZATION, &["standing", "root_features", "delegation_policy"], alone);
+        assert_eq!(*seen.known("standing"), json!("standalone"));
+        assert_eq!(*seen.known("root_features"), json!(null));
+        assert_eq!(*seen.known("delegation_policy"), json!(null));
+        assert_eq!(seen.calls.len(), 1, "{:?}", seen.calls);
+    }
+
+    #[test]
+    fn a_member_is_asked_for_nothing_that_only_the_management_account_is_told() {
+        let fields = ["standing", "root_features", "guardrails", "delegated_administrators"];
+        let seen = canned::collect(&ORGANIZATION, &fields, |call| {
+            let organization = json!({ "Organization": { "Id": "o-1", "MasterAccountId": "444455556666" } });
+            (call.operation == "organizations:DescribeOrganization").then(|| Answer::json(&organization))
+        });
+        assert_eq!(*seen.known("standing"), json!("member"));
+        assert_eq!(*seen.known("guardrails"), json!(null));
+    }
+
+    #[test]
+    fn an_organization_without_a_delegation_policy_is_known_to_have_none() {
+        let none = refused("delegation_policy", 400, "ResourcePolicyNotFoundException");
+        assert_eq!(*none.known("delegation_policy"), json!(null));
+        let denied = refused("delegation_policy", 400, "AccessDeniedException");
+        assert!(denied.is_denied("delegation_policy"));
+    }
 }

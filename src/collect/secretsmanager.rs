@@ -105,3 +105,26 @@ async fn read_policy(place: &Place, client: &Client, arn: &str) -> Result<Reply<
             .and_then(|output| super::iam::document(place, call, "ResourcePolicy", output.resource_policy)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use upright_testkit::Answer;
+
+    use super::SECRET;
+    use crate::collect::canned;
+
+    #[test]
+    fn a_secret_without_a_policy_has_none_and_its_value_is_not_asked_for() {
+        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf";
+        let seen = canned::collect(&SECRET, &["policy"], move |call| {
+            Some(Answer::json(&match call.operation.as_str() {
+                "secretsmanager:ListSecrets" => json!({ "SecretList": [{ "ARN": arn, "Name": "db" }] }),
+                "secretsmanager:GetResourcePolicy" => json!({ "ARN": arn, "Name": "db" }),
+                _ => return None,
+            }))
+        });
+        assert_eq!(*seen.known("policy"), json!(null));
+        assert_eq!(seen.asked("secretsmanager:GetResourcePolicy", "SecretId"), [Some(arn)]);
+    }
+}

@@ -109,3 +109,32 @@ async fn read_policy(
             .map_err(|error| ask.place.malformed(call, &format!("`Policy` is no JSON: {error}")))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use upright_testkit::Answer;
+
+    use super::QUEUE;
+    use crate::collect::canned;
+
+    fn queue(attributes: serde_json::Value) -> canned::Seen {
+        canned::collect(&QUEUE, &["policy"], move |call| {
+            Some(Answer::json(&match call.operation.as_str() {
+                "sqs:ListQueues" => json!({ "QueueUrls": ["https://sqs.example/111122223333/orders"] }),
+                "sqs:GetQueueAttributes" => json!({ "Attributes": attributes }),
+                _ => return None,
+            }))
+        })
+    }
+
+    #[test]
+    fn a_queue_without_a_policy_has_none_and_one_that_is_no_json_is_unknown() {
+        let arn = "arn:aws:sqs:eu-west-1:111122223333:orders";
+        assert_eq!(*queue(json!({ "QueueArn": arn })).known("policy"), json!(null));
+        let set = queue(json!({ "QueueArn": arn, "Policy": "{\"Statement\":[]}" }));
+        assert_eq!(*set.known("policy"), json!({ "Statement": [] }));
+        let broken = queue(json!({ "QueueArn": arn, "Policy": "{" }));
+        assert!(matches!(broken.field("policy"), crate::inventory::Facet::Unknown(_)));
+    }
+}

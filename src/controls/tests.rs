@@ -213,3 +213,73 @@ fn the_builtin_controls_load_and_their_examples_hold() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What a built-in control says of an example when one of its parameters has another value.
+fn verdict_with(file: &str, parameter: &str, value: serde_json::Value, example: &str) -> VerdictKind {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("controls").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut control = Control::parse(&path, &text).unwrap();
+    control.set_parameter(parameter, value).unwrap();
+    let example = format!("{{ name: e, verdict: pass, {example} }}");
+    control.examples = vec![serde_saphyr::from_str(&example).unwrap()];
+    control.run_examples().remove(0).got.unwrap()
+}
+
+#[test]
+fn parameters_of_builtin_identity_controls_change_what_they_accept() {
+    use VerdictKind::{Fail, Pass};
+    let admin = |is_aws_managed: bool| {
+        format!(
+            "resource: {{ is_aws_managed: {is_aws_managed}, attachment_count: 1, document: \
+             {{ Statement: [{{ Effect: Allow, Action: '*', Resource: '*' }}] }} }}"
+        )
+    };
+    let star = "iam/iam-policy-no-admin-star.yaml";
+    assert_eq!(verdict_with(star, "accept_aws_managed", true.into(), &admin(true)), Pass);
+    assert_eq!(verdict_with(star, "accept_aws_managed", true.into(), &admin(false)), Fail);
+    let shell = |roles: &str| {
+        let file = "iam/iam-cloudshell-full-access.yaml";
+        let holders =
+            format!("resource: {{ cloudshell_access: {{ users: [], groups: [], roles: {roles} }} }}");
+        verdict_with(file, "allowed", serde_json::json!(["developer"]), &holders)
+    };
+    assert_eq!(shell("[developer]"), Pass);
+    assert_eq!(shell("[developer, visitor]"), Fail);
+    let used = "now: '2026-01-04T00:00:00Z', resource: { root: { password_last_used: '2026-01-01T00:00:00Z', \
+                access_key_1_last_used: null, access_key_2_last_used: null } }";
+    assert_eq!(verdict_with("iam/iam-root-not-used.yaml", "idle_days", 1.into(), used), Pass);
+    assert_eq!(verdict_with("iam/iam-root-not-used.yaml", "idle_days", 3.into(), used), Fail);
+}
+
+#[test]
+fn parameters_of_builtin_storage_and_compute_controls_change_what_they_ask_for() {
+    use VerdictKind::{Fail, NotApplicable, Pass, Unknown};
+    for (tags, expected) in [
+        ("tags: {}, ", NotApplicable),
+        ("tags: { data: customer }, ", Fail),
+        // Whether the bucket is one of those to judge is not known then.
+        ("", Unknown),
+    ] {
+        let bucket = format!("resource: {{ {tags}versioning: {{ status: null, mfa_delete: null }} }}");
+        let got = verdict_with("s3/s3-bucket-mfa-delete.yaml", "only_tag", "data".into(), &bucket);
+        assert_eq!(got, expected, "{tags}");
+    }
+    let tls = |resource: &str, value: bool| {
+        let bucket = format!(
+            "resource: {{ arn: 'arn:aws:s3:::example', policy: {{ Statement: [{{ Effect: Deny, Principal: '*', \
+             Action: 's3:*', Resource: {resource}, Condition: {{ Bool: {{ 'aws:SecureTransport': 'false' }} }} }}] }} }}"
+        );
+        verdict_with("s3/s3-bucket-secure-transport.yaml", "include_bucket", value.into(), &bucket)
+    };
+    let objects = "'arn:aws:s3:::example/*'";
+    assert_eq!((tls(objects, false), tls(objects, true)), (Pass, Fail));
+    assert_eq!(tls("['arn:aws:s3:::example', 'arn:aws:s3:::example/*']", true), Pass);
+    let only_kms = serde_json::json!(["aws:kms"]);
+    let encrypted = "resource: { encryption: { algorithm: AES256, kms_key: null, bucket_key: false } }";
+    let got = verdict_with("s3/s3-bucket-default-encryption.yaml", "algorithms", only_kms, encrypted);
+    assert_eq!(got, Fail);
+    let exempt =
+        "resource: { tags: { 'upright:no-role': '' }, state: running, profile_arn: null, profile: null }";
+    let file = "ec2/ec2-instance-iam-role.yaml";
+    assert_eq!(verdict_with(file, "exempt_tags", serde_json::json!([]), exempt), Fail);
+}

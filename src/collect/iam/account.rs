@@ -334,8 +334,93 @@ async fn read_oidc_providers(place: &Place, client: &Client) -> Result<Vec<Strin
 #[cfg(test)]
 mod tests {
     use aws_sdk_iam::operation::list_entities_for_policy::ListEntitiesForPolicyOutput;
+    use serde_json::json;
+    use upright_testkit::Answer;
 
     use super::*;
+    use crate::collect::canned;
+
+    #[test]
+    fn no_password_policy_is_an_answer_and_a_denial_is_none() {
+        let read = |status, code| {
+            canned::collect(&ACCOUNT, &["password_policy"], canned::refusing(status, code, "no"))
+        };
+        assert_eq!(*read(404, "NoSuchEntity").known("password_policy"), json!(null));
+        assert!(read(403, "AccessDenied").is_denied("password_policy"));
+    }
+
+    /// What is made of a summary with these numbers of root.
+    fn summary(of_root: &str) -> canned::Seen {
+        let entry = |(key, number)| format!("<entry><key>{key}</key><value>{number}</value></entry>");
+        let rest = [("Users", 3), ("MFADevicesInUse", 1), ("AccountMFAEnabled", 1)].map(entry).concat();
+        let body = format!(
+            "<GetAccountSummaryResponse><GetAccountSummaryResult><SummaryMap>{rest}{of_root}</SummaryMap>\
+             </GetAccountSummaryResult></GetAccountSummaryResponse>"
+        );
+        canned::collect(&ACCOUNT, &["summary"], move |_| Some(Answer::xml(&body)))
+    }
+
+    #[test]
+    fn the_summary_says_whether_root_has_keys_and_an_older_one_nothing_of_its_password() {
+        let keys = |n| format!("<entry><key>AccountAccessKeysPresent</key><value>{n}</value></entry>");
+        let password = |n| format!("<entry><key>AccountPasswordPresent</key><value>{n}</value></entry>");
+        let removed = summary(&(keys(0) + &password(0)));
+        assert_eq!(removed.known("summary")["root_access_keys_present"], json!(false));
+        assert_eq!(removed.known("summary")["root_password_present"], json!(false));
+        // It is a flag: an account with two keys says no more than 1, and nothing hangs on that.
+        for number in [1, 2] {
+            let older = summary(&keys(number));
+            assert_eq!(older.known("summary")["root_access_keys_present"], json!(true));
+            assert_eq!(older.known("summary")["root_password_present"], json!(null));
+        }
+        assert!(matches!(summary(&password(1)).field("summary"), Facet::Unknown(_)), "without its keys");
+    }
+
+    #[test]
+    fn holders_of_a_policy_of_aws_are_asked_for_in_its_partition_and_not_as_a_boundary() {
+        const NOBODY: &str = "<ListEntitiesForPolicyResponse><ListEntitiesForPolicyResult><PolicyGroups/>\
+            <PolicyUsers/><PolicyRoles/><IsTruncated>false</IsTruncated></ListEntitiesForPolicyResult>\
+            </ListEntitiesForPolicyResponse>";
+        for partition in ["aws", "aws-cn", "aws-us-gov"] {
+            let fields = ["support_access", "cloudshell_access"];
+            let seen = canned::collect_in(partition, &ACCOUNT, &fields, |_| Some(Answer::xml(NOBODY)));
+            let arn = |policy| format!("arn:{partition}:iam::aws:policy/{policy}");
+            assert_eq!(
+                seen.asked("iam:ListEntitiesForPolicy", "PolicyArn"),
+                [Some(arn("AWSCloudShellFullAccess").as_str()), Some(arn("AWSSupportAccess").as_str())]
+            );
+            assert_eq!(
+                seen.asked("iam:ListEntitiesForPolicy", "PolicyUsageFilter"),
+                [Some("PermissionsPolicy"), Some("PermissionsPolicy")]
+            );
+            assert_eq!(*seen.known("support_access"), json!({ "users": [], "groups": [], "roles": [] }));
+        }
+    }
+
+    /// AWS tells root's ARN and no name of it, and nothing at all of who has a device that is left over.
+    #[test]
+    fn virtual_devices_are_those_of_root_of_users_and_of_nobody() {
+        let device = |name: &str, user: &str| {
+            format!(
+                "<member><SerialNumber>arn:aws:iam::111122223333:mfa/{name}</SerialNumber>{user}\
+                 <EnableDate>2025-01-01T00:00:00Z</EnableDate></member>"
+            )
+        };
+        let of = |arn: &str| format!("<User><Arn>arn:aws:iam::111122223333:{arn}</Arn></User>");
+        let devices = device("pixel", &of("root")) + &device("ann", &of("user/ann")) + &device("spare", "");
+        let body = format!(
+            "<ListVirtualMFADevicesResponse><ListVirtualMFADevicesResult><IsTruncated>false</IsTruncated>\
+             <VirtualMFADevices>{devices}</VirtualMFADevices></ListVirtualMFADevicesResult>\
+             </ListVirtualMFADevicesResponse>"
+        );
+        let seen = canned::collect(&ACCOUNT, &["virtual_mfa_devices"], move |_| Some(Answer::xml(&body)));
+        let devices = seen.known("virtual_mfa_devices").as_array().unwrap();
+        let users: Vec<Option<&str>> = devices.iter().map(|device| device["user_arn"].as_str()).collect();
+        assert_eq!(
+            users,
+            [Some("arn:aws:iam::111122223333:root"), Some("arn:aws:iam::111122223333:user/ann"), None]
+        );
+    }
 
     #[test]
     fn settings_that_are_switched_off_are_null() {

@@ -315,7 +315,13 @@ fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::E
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use upright_testkit::Answer;
+
     use super::*;
+    use crate::collect::canned;
+    use crate::collect::iam::ACCOUNT;
 
     const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
         password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
@@ -381,9 +387,68 @@ mod tests {
 
     #[test]
     fn newer_reports_say_whether_root_has_a_password() {
-        let row = replaced(ROOT_ROW, "not_supported", "TRUE");
-        let root = parse(&[HEADER, &row]).unwrap().find_root().unwrap();
-        assert_eq!(root.password_enabled, Some(true));
+        for (word, expected) in
+            [("TRUE", Some(true)), ("true", Some(true)), ("false", Some(false)), ("not_supported", None)]
+        {
+            let row = replaced(ROOT_ROW, "not_supported", word);
+            let root = parse(&[HEADER, &row]).unwrap().find_root().unwrap();
+            assert_eq!(root.password_enabled, expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn each_word_for_nothing_means_that_root_was_never_used() {
+        let times = "2025-11-03T09:12:00+00:00,not_supported,not_supported,true,true,N/A,2025-11-03T09:12:00+00:00,\
+            eu-west-1,s3,true,N/A,2025-11-03T09:12:00+00:00,eu-west-1,s3,";
+        let before = "<root_account>,arn:aws:iam::111122223333:root,2019-03-01T09:00:00+00:00,not_supported,";
+        let used = format!("{before}{times}false,N/A,false,N/A");
+        let root = |row: &str| parse(&[HEADER, row]).unwrap().find_root().unwrap();
+        let last_uses = |root: RootCredentials| {
+            [root.password_last_used, root.access_key_1_last_used, root.access_key_2_last_used]
+        };
+        assert!(last_uses(root(&used)).iter().all(Option::is_some));
+        for word in ["N/A", "no_information", "not_supported"] {
+            let never = used.replace("2025-11-03T09:12:00+00:00", word);
+            assert_eq!(last_uses(root(&never)), [None, None, None], "{word}");
+        }
+    }
+
+    /// The report is made while it is waited for: first this state, then, once, this error.
+    fn made_meanwhile(state: &'static str, code: &'static str) -> canned::Seen {
+        let report = aws_smithy_types::base64::encode([HEADER, ROOT_ROW].join("\n"));
+        let (generated, fetched) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        canned::collect(&ACCOUNT, &["root"], move |call| match call.operation.as_str() {
+            "iam:GenerateCredentialReport" => {
+                let is_first = generated.fetch_add(1, Ordering::SeqCst) == 0;
+                let state = if is_first { state } else { "COMPLETE" };
+                Some(Answer::xml(&format!(
+                    "<GenerateCredentialReportResponse><GenerateCredentialReportResult><State>{state}</State>\
+                     </GenerateCredentialReportResult></GenerateCredentialReportResponse>"
+                )))
+            }
+            "iam:GetCredentialReport" if fetched.fetch_add(1, Ordering::SeqCst) == 0 => {
+                Some(Answer::error(call, 404, code, "not now"))
+            }
+            "iam:GetCredentialReport" => Some(Answer::xml(&format!(
+                "<GetCredentialReportResponse><GetCredentialReportResult><Content>{report}</Content>\
+                 <ReportFormat>text/csv</ReportFormat><GeneratedTime>2026-01-01T00:00:00Z</GeneratedTime>\
+                 </GetCredentialReportResult></GetCredentialReportResponse>"
+            ))),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_report_that_is_not_there_yet_is_waited_for() {
+        for (state, code) in [
+            ("STARTED", "ReportInProgress"),
+            ("INPROGRESS", "ReportNotPresent"),
+            ("COMPLETE", "ReportExpired"),
+        ] {
+            let seen = made_meanwhile(state, code);
+            assert_eq!(seen.known("root")["mfa_active"], serde_json::json!(true), "{state} {code}");
+        }
+        assert!(made_meanwhile("COMPLETE", "AccessDenied").is_denied("root"), "a denial is not waited for");
     }
 
     #[test]

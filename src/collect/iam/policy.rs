@@ -129,3 +129,50 @@ async fn read_document(
         document(place, &GET_POLICY_VERSION, "Document", version.document)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use upright_testkit::Answer;
+
+    use super::POLICY;
+    use crate::collect::canned;
+
+    const LISTED: &str = "<member><PolicyName>deploy</PolicyName><Arn>arn:aws:iam::111122223333:policy/deploy</Arn>\
+        <Path>/</Path><DefaultVersionId>v3</DefaultVersionId><CreateDate>2024-01-01T00:00:00Z</CreateDate>\
+        <PermissionsBoundaryUsageCount>4</PermissionsBoundaryUsageCount>";
+
+    /// One policy of the account, attached to so many.
+    fn attached_to(number: u32) -> canned::Seen {
+        canned::collect(&POLICY, &["document"], move |call| {
+            let policy = format!("{LISTED}<AttachmentCount>{number}</AttachmentCount></member>");
+            let policies = if call.param("Scope") == Some("Local") { policy } else { String::new() };
+            Some(Answer::xml(&match call.operation.as_str() {
+                "iam:ListPolicies" => format!(
+                    "<ListPoliciesResponse><ListPoliciesResult><IsTruncated>false</IsTruncated><Policies>{policies}\
+                     </Policies></ListPoliciesResult></ListPoliciesResponse>"
+                ),
+                "iam:GetPolicyVersion" => "<GetPolicyVersionResponse><GetPolicyVersionResult><PolicyVersion>\
+                     <Document>%7B%22Statement%22%3A%5B%5D%7D</Document><VersionId>v3</VersionId></PolicyVersion>\
+                     </GetPolicyVersionResult></GetPolicyVersionResponse>"
+                    .to_owned(),
+                _ => return None,
+            }))
+        })
+    }
+
+    #[test]
+    fn only_the_default_version_is_read_and_decoded() {
+        let seen = attached_to(1);
+        assert_eq!(seen.asked("iam:GetPolicyVersion", "VersionId"), [Some("v3")]);
+        assert_eq!(*seen.known("document"), json!({ "Statement": [] }));
+    }
+
+    #[test]
+    fn a_policy_that_only_bounds_permissions_is_attached_to_nobody() {
+        let seen = attached_to(0);
+        assert_eq!(*seen.known("attachment_count"), json!(0));
+        assert_eq!(*seen.known("boundary_count"), json!(4));
+        assert_eq!(seen.asked("iam:GetPolicyVersion", "VersionId"), Vec::<Option<&str>>::new());
+    }
+}

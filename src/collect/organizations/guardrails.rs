@@ -220,7 +220,70 @@ async fn read_children(place: &Place, client: &Client, parent: &str) -> Result<C
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use upright_testkit::{Answer, Call as Asked};
+
     use super::*;
+    use crate::collect::canned::{self, ACCOUNT};
+    use crate::collect::organizations::ORGANIZATION;
+
+    /// Root, unit in a unit; the management account in the root, below an account that is in use and one that is not.
+    fn tree(call: &Asked, root: &Value) -> Option<Answer> {
+        let parent = call.param("ParentId");
+        let body = match call.operation.as_str() {
+            "organizations:DescribeOrganization" => {
+                json!({ "Organization": { "Id": "o-1", "MasterAccountId": ACCOUNT } })
+            }
+            "organizations:ListRoots" => json!({ "Roots": [root] }),
+            "organizations:ListOrganizationalUnitsForParent" => match parent {
+                Some("r-1") => json!({ "OrganizationalUnits": [{ "Id": "ou-1" }] }),
+                Some("ou-1") => json!({ "OrganizationalUnits": [{ "Id": "ou-2" }] }),
+                _ => json!({ "OrganizationalUnits": [] }),
+            },
+            "organizations:ListAccountsForParent" => match parent {
+                Some("r-1") => json!({ "Accounts": [{ "Id": ACCOUNT, "Status": "ACTIVE" }] }),
+                Some("ou-2") => json!({ "Accounts": [
+                    { "Id": "444455556666", "Status": "ACTIVE" },
+                    { "Id": "777788889999", "Status": "SUSPENDED" },
+                ] }),
+                _ => json!({ "Accounts": [] }),
+            },
+            "organizations:ListPolicies" => json!({ "Policies": [
+                { "Id": "p-FullAWSAccess", "Name": "FullAWSAccess", "AwsManaged": true },
+            ] }),
+            "organizations:ListTargetsForPolicy" => json!({ "Targets": [{ "TargetId": "r-1" }] }),
+            _ => return None,
+        };
+        Some(Answer::json(&body))
+    }
+
+    #[test]
+    fn nested_units_are_walked_and_neither_closed_accounts_nor_the_management_account_are_members() {
+        let root = json!({ "Id": "r-1", "PolicyTypes": [
+            { "Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED" },
+            { "Type": "RESOURCE_CONTROL_POLICY", "Status": "PENDING_ENABLE" },
+        ] });
+        let seen = canned::collect(&ORGANIZATION, &["guardrails"], move |call| tree(call, &root));
+        assert_eq!(
+            *seen.known("guardrails"),
+            json!({
+                "enabled_types": ["SERVICE_CONTROL_POLICY"],
+                "policies": [{
+                    "id": "p-FullAWSAccess", "name": "FullAWSAccess", "type": "SERVICE_CONTROL_POLICY",
+                    "is_aws_managed": true, "has_deny": false, "targets": ["r-1"],
+                }],
+                "members": [{ "account": "444455556666", "path": ["r-1", "ou-1", "ou-2", "444455556666"] }],
+            })
+        );
+    }
+
+    #[test]
+    fn an_organization_for_consolidated_billing_has_no_policies_and_is_asked_for_none() {
+        let root = json!({ "Id": "r-1", "PolicyTypes": [] });
+        let seen = canned::collect(&ORGANIZATION, &["guardrails"], move |call| tree(call, &root));
+        assert_eq!(seen.known("guardrails")["enabled_types"], json!([]));
+        assert!(!seen.calls.iter().any(|call| call.operation == "organizations:ListPolicies"));
+    }
 
     #[test]
     fn one_statement_that_denies_is_enough() {

@@ -480,3 +480,6 @@ impl Reader<'_> {
         reply.and_then(|output| make(output).map_err(|wrong| wrong.unseen(self.place, call)))
     }
 }
+
+#[cfg(test)]
+mod tests;
