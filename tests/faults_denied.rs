@@ -134,7 +134,9 @@ fn each_denied_call_on_the_way_of_an_alarm_and_to_queues_and_buses_is_told_and_d
 
 #[test]
 fn each_denied_call_to_front_ends_is_told_and_decides_nothing() {
-    for service in ["apigateway", "apigatewayv2", "cloudfront", "ecs", "eks", "elasticloadbalancing", "lambda"] {
+    for service in
+        ["apigateway", "apigatewayv2", "cloudfront", "ecs", "eks", "elasticloadbalancing", "lambda"]
+    {
         each_denial(service);
     }
 }

@@ -163,6 +163,13 @@ impl Call {
         self
     }
 
+    /// Whether an error of this code and message is the answer "there is none", and no failure.
+    #[must_use]
+    pub fn says_none(&self, code: &str, message: &str) -> bool {
+        self.absent.contains(&code)
+            || self.absent_saying.iter().any(|(of, start)| *of == code && message.starts_with(start))
+    }
+
     /// `service:Operation`.
     #[must_use]
     pub fn name(&self) -> String {

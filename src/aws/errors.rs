@@ -226,8 +226,7 @@ impl Failure {
         let code = error.as_service_error().and_then(|e| e.code());
         if let Some(code) = code {
             let message = error.as_service_error().and_then(|e| e.message()).unwrap_or_default();
-            let says_absent = |(of, start): &(&str, &str)| *of == code && message.starts_with(start);
-            if call.absent.contains(&code) || call.absent_saying.iter().any(says_absent) {
+            if call.says_none(code, message) {
                 return Self::Absent;
             }
             if call.gone.contains(&code) {

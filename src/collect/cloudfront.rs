@@ -9,6 +9,8 @@
 //! [Standard logging (v2)](https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging.html)
 //! does not: it is a delivery of CloudWatch Logs in us-east-1, whose source names the distribution.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::types::{DistributionConfig, DistributionList, DistributionSummary};
 use aws_sdk_cloudwatchlogs::types as logs;
@@ -16,7 +18,7 @@ use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
+use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope, missing};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
 
@@ -78,8 +80,8 @@ pub struct Logging {
 /// A delivery of logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Delivery {
-    /// What is delivered, such as `ACCESS_LOGS`; null when AWS does not tell.
-    log_type: Option<String>,
+    /// What is delivered, such as `ACCESS_LOGS`.
+    log_type: String,
     /// ARN of where it goes.
     destination: Option<String>,
 }
@@ -193,27 +195,32 @@ async fn read_deliveries(ask: Ask<'_>, is_asked: bool) -> Result<Vec<(String, De
     else {
         return Err(place.malformed(&DESCRIBE_DELIVERIES, "AWS says that there is no list of deliveries"));
     };
-    Ok(delivered(&sources, &deliveries))
+    delivered(&sources, &deliveries).map_err(|(call, member)| missing(&place, call, member))
 }
 
-/// A source delivers nothing by itself: a delivery must name it.
-fn delivered(sources: &[logs::DeliverySource], deliveries: &[logs::Delivery]) -> Vec<(String, Delivery)> {
+/// A source delivers nothing by itself: a delivery must name it. Without the names or the type of the logs nobody
+/// can tell what is delivered; the error is the call that left a member out, and the member.
+fn delivered(
+    sources: &[logs::DeliverySource],
+    deliveries: &[logs::Delivery],
+) -> Result<Vec<(String, Delivery)>, (&'static Call, &'static str)> {
+    let mut by_source: BTreeMap<&str, Vec<&logs::Delivery>> = BTreeMap::new();
+    for delivery in deliveries {
+        let source = delivery.delivery_source_name().ok_or((&DESCRIBE_DELIVERIES, "deliverySourceName"))?;
+        by_source.entry(source).or_default().push(delivery);
+    }
     let mut found = Vec::new();
     for source in sources {
-        let own = deliveries.iter().filter(|delivery| {
-            delivery.delivery_source_name.is_some() && delivery.delivery_source_name == source.name
-        });
-        for delivery in own {
-            for arn in source.resource_arns.iter().flatten() {
-                let delivery = Delivery {
-                    log_type: source.log_type.clone(),
-                    destination: delivery.delivery_destination_arn.clone(),
-                };
-                found.push((arn.clone(), delivery));
+        let name = source.name().ok_or((&DESCRIBE_DELIVERY_SOURCES, "name"))?;
+        let log_type = source.log_type().ok_or((&DESCRIBE_DELIVERY_SOURCES, "logType"))?;
+        for delivery in by_source.get(name).into_iter().flatten() {
+            for arn in source.resource_arns() {
+                let destination = delivery.delivery_destination_arn.clone();
+                found.push((arn.clone(), Delivery { log_type: log_type.to_owned(), destination }));
             }
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -285,10 +292,21 @@ mod tests {
         let delivery =
             logs::Delivery::builder().delivery_source_name("a").delivery_destination_arn("arn:d").build();
         let found = delivered(&[source("a", "arn:1"), source("b", "arn:2")], &[delivery]);
-        let expected =
-            Delivery { log_type: Some("ACCESS_LOGS".to_owned()), destination: Some("arn:d".to_owned()) };
-        assert_eq!(found, [("arn:1".to_owned(), expected)]);
-        let nameless = logs::DeliverySource::builder().resource_arns("arn:3").build();
-        assert_eq!(delivered(&[nameless], &[logs::Delivery::builder().build()]), []);
+        let expected = Delivery { log_type: "ACCESS_LOGS".to_owned(), destination: Some("arn:d".to_owned()) };
+        assert_eq!(found, Ok(vec![("arn:1".to_owned(), expected)]));
+    }
+
+    #[test]
+    fn a_delivery_that_does_not_say_of_what_it_is_one_is_not_understood() {
+        let source =
+            || logs::DeliverySource::builder().name("a").resource_arns("arn:1").log_type("ACCESS_LOGS");
+        let delivery = || logs::Delivery::builder().delivery_source_name("a");
+        let member = |source: logs::builders::DeliverySourceBuilder,
+                      delivery: logs::builders::DeliveryBuilder| {
+            delivered(&[source.build()], &[delivery.build()]).map_err(|(_, member)| member).unwrap_err()
+        };
+        assert_eq!(member(source().set_name(None), delivery()), "name");
+        assert_eq!(member(source().set_log_type(None), delivery()), "logType");
+        assert_eq!(member(source(), delivery().set_delivery_source_name(None)), "deliverySourceName");
     }
 }

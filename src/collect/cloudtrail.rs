@@ -180,7 +180,8 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         Ok(trails) => trails,
         Err(unseen) => return Collected::of(ask.place, &TRAIL, Vec::new(), Err(unseen)),
     };
-    let here: Vec<sdk::Trail> = trails.into_iter().filter(|trail| belongs_here(trail, ask)).collect();
+    let is_here = |trail: &sdk::Trail| belongs_here(trail, ask.place.region(), ask.regions);
+    let here: Vec<sdk::Trail> = trails.into_iter().filter(is_here).collect();
     let keys = KeyStates::of(ask.place, &here);
     let read = join_all(here.into_iter().map(|trail| read_trail(ask, trail, &keys))).await;
     let mut resources = Vec::new();
@@ -196,11 +197,10 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
 }
 
 /// A trail is told of in its home region, or in the first scanned region when that is not scanned.
-fn belongs_here(trail: &sdk::Trail, ask: Ask<'_>) -> bool {
-    let region = ask.place.region();
+fn belongs_here(trail: &sdk::Trail, region: &str, scanned: &[String]) -> bool {
     match &trail.home_region {
-        Some(home) if ask.regions.contains(home) => home == region,
-        _ => ask.regions.first().is_some_and(|first| first == region),
+        Some(home) if scanned.contains(home) => home == region,
+        _ => scanned.first().is_some_and(|first| first == region),
     }
 }
 
@@ -408,4 +408,27 @@ async fn read_key_state(home: Place, key: String) -> Result<Reply<String>, Unsee
             .map(|state| state.as_str().to_owned())
             .ok_or_else(|| home.malformed(&DESCRIBE_KEY, "`KeyState` is missing"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The scanned regions that tell of a trail which each of them lists.
+    fn told_in(home: Option<&str>, scanned: &[&str]) -> Vec<String> {
+        let trail = sdk::Trail::builder().set_home_region(home.map(str::to_owned)).build();
+        let scanned: Vec<String> = scanned.iter().map(|region| (*region).to_owned()).collect();
+        scanned.iter().filter(|region| belongs_here(&trail, region, &scanned)).cloned().collect()
+    }
+
+    #[test]
+    fn a_shadow_trail_is_told_of_once_and_at_home_where_that_is_scanned() {
+        let scanned = ["eu-west-1", "us-east-1", "ap-southeast-2"];
+        for home in scanned {
+            assert_eq!(told_in(Some(home), &scanned), [home]);
+        }
+        assert_eq!(told_in(Some("sa-east-1"), &scanned), ["eu-west-1"], "its home is not scanned");
+        // It is not understood, which must be said once and not lost.
+        assert_eq!(told_in(None, &scanned), ["eu-west-1"]);
+    }
 }

@@ -40,7 +40,8 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let listed = ask.place.pages(&LIST_CLUSTERS, open, |page| page.cluster_arns).await;
     let read = listed.items.into_iter().map(|arn| {
         let name = arn.rsplit('/').next().filter(|name| !name.is_empty() && *name != arn).map(str::to_owned);
-        let name = name.ok_or_else(|| ask.place.malformed(&LIST_CLUSTERS, "the ARN of a cluster has no name"))?;
+        let name =
+            name.ok_or_else(|| ask.place.malformed(&LIST_CLUSTERS, "the ARN of a cluster has no name"))?;
         Ok(Some(ask.resource(arn, name, &EcsCluster {})))
     });
     Collected::of_items(ask.place, &CLUSTER, listed.end.map(|_| ()), read)

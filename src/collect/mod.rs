@@ -634,4 +634,29 @@ mod tests {
         let collections: BTreeSet<&str> = KINDS.iter().map(|kind| kind.collection).collect();
         assert_eq!((names.len(), collections.len()), (KINDS.len(), KINDS.len()));
     }
+
+    /// The IAM actions that a type needs.
+    fn actions(kind: &Kind) -> BTreeSet<String> {
+        let facets = kind.facets.iter().flat_map(|row| row.calls);
+        kind.list.iter().chain(facets).filter_map(|call| call.iam_action()).collect()
+    }
+
+    #[test]
+    fn actions_are_those_of_iam_and_not_named_after_the_sdk() {
+        for (kind, expected) in [
+            ("aws.efs.file_system", &["elasticfilesystem:DescribeFileSystems"] as &[_]),
+            (
+                "aws.elbv2.load_balancer",
+                &[
+                    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+                    "elasticloadbalancing:DescribeLoadBalancers",
+                ],
+            ),
+            ("aws.apigateway.stage", &["apigateway:GET"]),
+            ("aws.apigatewayv2.stage", &["apigateway:GET"]),
+        ] {
+            let needed = actions(super::kind(kind).unwrap());
+            assert_eq!(needed.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{kind}");
+        }
+    }
 }

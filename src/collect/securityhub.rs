@@ -87,3 +87,29 @@ async fn read_hub_v2(place: &Place, client: &Client) -> Result<Option<Hub>, Unse
     let arn = text(place, call, "HubV2Arn", output.hub_v2_arn)?;
     Ok(Some(Hub { arn, subscribed_at: text(place, call, "SubscribedAt", output.subscribed_at)? }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_subscribed_is_an_answer_although_it_reads_like_a_denial() {
+        let not_subscribed = "Account 111122223333 is not subscribed to AWS Security Hub";
+        assert!(DESCRIBE_HUB.says_none("InvalidAccessException", not_subscribed));
+        assert!(DESCRIBE_HUB.says_none("ResourceNotFoundException", "Hub not found"));
+        assert!(DESCRIBE_SECURITY_HUB_V2.says_none("ResourceNotFoundException", "Hub not found"));
+    }
+
+    #[test]
+    fn a_missing_permission_does_not_say_that_it_is_off() {
+        let denied =
+            "User: arn:aws:iam::111122223333:user/ann is not authorized to perform: securityhub:DescribeHub";
+        for call in [&DESCRIBE_HUB, &DESCRIBE_SECURITY_HUB_V2] {
+            for code in
+                ["AccessDeniedException", "AccessDenied", "InternalException", "LimitExceededException"]
+            {
+                assert!(!call.says_none(code, denied), "{code}");
+            }
+        }
+    }
+}

@@ -152,7 +152,8 @@ impl Control {
             return Err(here.whole("`when` and `why` belong together: one of them is missing"));
         }
         if file.evidence_only && file.pass_only {
-            return Err(here.whole("with both `evidence_only` and `pass_only` nothing is ever decided: leave one out"));
+            return Err(here
+                .whole("with both `evidence_only` and `pass_only` nothing is ever decided: leave one out"));
         }
         let types = here.parameter_types(&file.parameters)?;
         let when = file.when.as_ref().map(|source| here.expression(source, kind, &types)).transpose()?;

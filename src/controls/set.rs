@@ -213,8 +213,9 @@ impl ControlSet {
     /// By what a requirement of a framework is decided.
     #[must_use]
     pub fn decided_by(&self, relation: Relation, requirement: &Requirement) -> DecidedBy {
-        let proves_one_side_only =
-            |id: &String| self.controls.get(id).is_some_and(|control| control.evidence_only || control.pass_only);
+        let proves_one_side_only = |id: &String| {
+            self.controls.get(id).is_some_and(|control| control.evidence_only || control.pass_only)
+        };
         match (relation, requirement.controls.as_slice(), requirement.planned.as_slice()) {
             (_, [], []) => DecidedBy::Person,
             (Relation::Contributes, [_, ..], _) => DecidedBy::Evidence,

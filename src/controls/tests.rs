@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Control, ControlSet, SourceError, VerdictKind};
+use serde_json::json;
+
+use super::{Control, ControlSet, SetParameters, SourceError, VerdictKind};
 
 /// A control on `aws.s3.bucket` with that `pass`, and one example.
 fn control(pass: &str, example: &str) -> Result<Control, SourceError> {
@@ -282,4 +284,71 @@ fn parameters_of_builtin_storage_and_compute_controls_change_what_they_ask_for()
         "resource: { tags: { 'upright:no-role': '' }, state: running, profile_arn: null, profile: null }";
     let file = "ec2/ec2-instance-iam-role.yaml";
     assert_eq!(verdict_with(file, "exempt_tags", serde_json::json!([]), exempt), Fail);
+}
+
+/// Each value is another than the control's own, under which the example has the other verdict.
+#[test]
+fn parameters_of_built_in_controls_change_what_they_say() {
+    use VerdictKind::{Fail, Pass};
+    let parameters: SetParameters = serde_json::from_value(json!({
+        "cloudtrail-cloudwatch-logs": { "max_age_days": 3 },
+        "cloudwatch-alarm-security-group-changes": { "version": "4.0.1" },
+        "cloudwatch-alarm-vpc-changes": { "ignored_events": [
+            "AttachClassicLinkVpc", "DetachClassicLinkVpc", "DisableVpcClassicLink", "EnableVpcClassicLink",
+        ] },
+        "ec2-nacl-no-public-admin-ports": { "families": ["ipv4", "ipv6"] },
+        "ec2-sg-no-public-admin-ports-ipv4": { "ports": [22, 3389, 443] },
+        "ec2-sg-no-public-admin-ports-ipv6": { "ports": [22, 3389, 443] },
+        "ec2-sg-no-public-cifs": { "ports": [445, 139] },
+        "rds-instance-multi-az": { "include_read_replicas": true, "exempt_tags": [] },
+        "vpc-endpoints-used": { "services": ["s3", "dynamodb"] },
+        "vpc-flow-logs": { "traffic_types": ["ALL"] },
+    }))
+    .unwrap();
+    let mut set = ControlSet::builtin().unwrap();
+    set.set_parameters(&parameters).unwrap();
+    for (control, example, verdict) in [
+        ("cloudtrail-cloudwatch-logs", "a second more than a day is too long", Pass),
+        ("cloudwatch-alarm-security-group-changes", "ModifySecurityGroupRules is missing", Pass),
+        ("cloudwatch-alarm-vpc-changes", "without the four events of ClassicLink", Pass),
+        ("ec2-nacl-no-public-admin-ports", "IPv6 is looked at when the parameter says so", Fail),
+        ("ec2-sg-no-public-admin-ports-ipv4", "HTTPS from everywhere", Fail),
+        ("ec2-sg-no-public-admin-ports-ipv6", "HTTPS from everywhere", Fail),
+        ("ec2-sg-no-public-cifs", "NetBIOS alone is not looked at", Fail),
+        ("rds-instance-multi-az", "a read replica", Fail),
+        ("rds-instance-multi-az", "a database for development", Fail),
+        ("vpc-endpoints-used", "DynamoDB is not asked for", Fail),
+        ("vpc-flow-logs", "rejected traffic is enough", Fail),
+    ] {
+        let outcomes = set.control(control).unwrap().run_examples();
+        let outcome = outcomes.into_iter().find(|outcome| outcome.example.starts_with(example));
+        let outcome = outcome.unwrap_or_else(|| panic!("{control} has no example `{example}`"));
+        assert_ne!(outcome.expected, verdict, "{control}: {example}");
+        assert_eq!(outcome.got, Ok(verdict), "{control}: {example}");
+    }
+}
+
+/// Version 4.0.1 of the benchmark was once a value that no alarm could be judged by.
+#[test]
+fn the_values_that_frameworks_ask_for_are_values_that_controls_understand() {
+    let mut set = ControlSet::builtin().unwrap();
+    let asked: Vec<(String, SetParameters)> = set
+        .frameworks()
+        .flat_map(|framework| framework.requirements.iter().map(|one| (&framework.id, &one.parameters)))
+        .map(|(framework, parameters)| (framework.clone(), parameters.clone()))
+        .collect();
+    for (framework, parameters) in asked {
+        set.set_parameters(&parameters).unwrap();
+        for control in parameters.keys().map(|id| set.control(id).unwrap()) {
+            for outcome in control.run_examples() {
+                let is_decided = outcome.got.as_ref().is_ok_and(|got| *got != VerdictKind::Unknown);
+                let name = &outcome.example;
+                assert!(
+                    is_decided || outcome.expected == VerdictKind::Unknown,
+                    "{framework}: {}: {name}",
+                    control.id
+                );
+            }
+        }
+    }
 }

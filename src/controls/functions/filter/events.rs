@@ -13,15 +13,17 @@ use super::Mistake;
 /// as a property in objects of which nothing is known. No event has this character.
 pub(super) const VARIABLE: &str = "\u{0}";
 
-/// A version of the benchmark: the numbers around its dot.
+/// A version of the benchmark: its first two numbers. A third, as in 4.0.1, corrects the text and changes no list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(u32, u32);
 
 impl Version {
     pub(super) fn parse(text: &str) -> Result<Self, Mistake> {
-        text.split_once('.')
-            .and_then(|(major, minor)| Some(Self(major.parse().ok()?, minor.parse().ok()?)))
-            .ok_or_else(|| Mistake::new("the version of the benchmark must be like '5.0'"))
+        let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
+        match numbers.as_deref() {
+            Some(&([major, minor] | [major, minor, _])) => Ok(Self(major, minor)),
+            _ => Err(Mistake::new("the version of the benchmark must be like '5.0' or '4.0.1'")),
+        }
     }
 }
 

@@ -257,13 +257,14 @@ fn the_version_says_which_events_are_listed() {
     for (version, expected) in [
         ("1.5", vec![]),
         ("4.0", vec![]),
+        ("4.0.1", vec![]),
         ("5.0", vec!["ModifySecurityGroupRules"]),
         ("10.0", vec!["ModifySecurityGroupRules"]),
     ] {
         let missed = missed_events(&json!([six]), "security-group-changes", version).unwrap();
         assert_eq!(missed, expected, "{version}");
     }
-    for version in ["", "5", "v5.0", "5.0.1", "-1.0"] {
+    for version in ["", "5", "v5.0", "5.0.", "5.0.x", "5.0.1.1", "-1.0"] {
         missed_events(&json!([six]), "security-group-changes", version).expect_err(version);
     }
 }
