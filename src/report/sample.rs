@@ -502,6 +502,7 @@ fn controls(findings: &[Finding]) -> Vec<ControlRow> {
                         or a rule that does not depend on people, keeps a mistake from being an incident."
                 .to_owned(),
             evidence_only: id == "iam-central-identity",
+            pass_only: false,
             remediation:
                 "1. Open the console, and the settings of the resource.\n2. Choose Edit.\n3. Set it as the \
                           title says, and save.\n"
