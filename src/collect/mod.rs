@@ -38,7 +38,7 @@ pub mod sqs;
 pub mod sso;
 mod wanted;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -504,6 +504,8 @@ fn time(at: aws_smithy_types::DateTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::inventory::FACET;
 
