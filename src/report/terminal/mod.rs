@@ -14,8 +14,7 @@ use std::path::Path;
 use super::figures::{Figures, statuses, worst_first};
 use super::gaps::Group;
 use super::{ControlRow, Report, printable, text};
-use crate::controls::RequirementStatus;
-use crate::controls::VerdictKind;
+use crate::controls::{Relation, RequirementStatus, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::{Account, AccountState};
 pub use explain::{candidates, explanation};
@@ -219,42 +218,62 @@ impl<'a> Summary<'a> {
         self.left_out(accounts.len().saturating_sub(most));
     }
 
+    /// Decisions and evidence in a table each: they share few columns, and must not be taken for one another.
     fn frameworks(&mut self) {
-        if self.report.frameworks.is_empty() {
-            return;
+        let frameworks = &self.report.frameworks;
+        for (relation, heading) in
+            [(Relation::Decides, "Frameworks"), (Relation::Contributes, "Evidence for frameworks")]
+        {
+            let of: Vec<_> = frameworks
+                .iter()
+                .filter(|framework| framework.relation == relation)
+                .map(|framework| (framework.title.as_str(), statuses(framework)))
+                .collect();
+            if !of.is_empty() {
+                self.framework_table(heading, relation, &of);
+            }
         }
-        let of: Vec<_> = self.report.frameworks.iter().map(|f| (f.title.as_str(), statuses(f))).collect();
+    }
+
+    fn framework_table(
+        &mut self,
+        heading: &str,
+        relation: Relation,
+        of: &[(&str, [(RequirementStatus, u64); 8])],
+    ) {
         let shown: Vec<RequirementStatus> = RequirementStatus::ALL
             .into_iter()
+            .filter(|status| status.is_of(relation))
             .filter(|status| {
-                !matches!(
-                    status,
-                    RequirementStatus::NotApplicable
-                        | RequirementStatus::FailingEvidence
-                        | RequirementStatus::NoFailingEvidence
-                ) || of.iter().any(|(_, counts)| counts.iter().any(|(s, n)| s == status && *n > 0))
+                *status != RequirementStatus::NotApplicable
+                    || of.iter().any(|(_, counts)| counts.iter().any(|(s, n)| s == status && *n > 0))
             })
             .collect();
         let numbers: usize = shown.iter().map(|status| status.words().len() + 2).sum();
         if numbers + 2 + 10 > self.screen.width() {
-            return self.frameworks_one_below_the_other(&of);
+            return self.frameworks_one_below_the_other(heading, of);
         }
-        let longest = of.iter().map(|(title, _)| columns(&printable(title))).max().unwrap_or(0);
+        let titles = of.iter().map(|(title, _)| columns(&printable(title))).chain([columns(heading)]);
+        let longest = titles.max().unwrap_or(0);
         let title_width = longest.min(self.screen.width().saturating_sub(numbers + 2)).max(10);
         let header: String = shown.iter().map(|status| format!("  {}", status.words())).collect();
-        self.screen.heading(&format!("{}{header}", padded("Frameworks", title_width + 2)));
+        self.screen.heading(&format!("{}{header}", padded(heading, title_width + 2)));
         for (title, counts) in of {
             let mut spans = vec![(Paint::Plain, format!("  {}", padded(title, title_width)))];
-            for (status, count) in counts.into_iter().filter(|(status, _)| shown.contains(status)) {
+            for (status, count) in counts.iter().filter(|(status, _)| shown.contains(status)) {
                 let wide = status.words().len() + 2;
-                spans.push((paint(status).if_any(count), format!("{count:>wide$}")));
+                spans.push((paint(*status).if_any(*count), format!("{count:>wide$}")));
             }
             self.screen.line(spans.iter().map(|(paint, words)| (*paint, words.as_str())));
         }
     }
 
-    fn frameworks_one_below_the_other(&mut self, of: &[(&str, [(RequirementStatus, u64); 8])]) {
-        self.screen.heading("Frameworks");
+    fn frameworks_one_below_the_other(
+        &mut self,
+        heading: &str,
+        of: &[(&str, [(RequirementStatus, u64); 8])],
+    ) {
+        self.screen.heading(heading);
         for (title, counts) in of {
             self.screen.paragraph("  ", title);
             let counts = counts.iter().filter(|(_, count)| *count > 0);

@@ -59,7 +59,7 @@ pub use env::Env;
 pub use faults::{Fault, Match};
 pub use hostile::{hostile_account, hostile_report, hostile_strings, shown};
 pub use paging::PagesServed;
-pub use recording::Recording;
+pub use recording::{Recording, in_json};
 pub use seeded::{Account, Named, Organization, Roles, Seeded};
 pub use server::{Request, Server, Setup};
 pub use shared::Shared;

@@ -48,6 +48,15 @@ struct Entry {
     answer: Answer,
 }
 
+/// Runs something before the AWS at a port of this machine, which is asked in JSON where the SDK asks in CBOR; its own
+/// keys are those of the account `management`. What else passes is left as it is.
+///
+/// # Errors
+/// When `run` fails.
+pub fn in_json<T>(port: u16, management: &str, run: impl FnOnce(&Env) -> Result<T>) -> Result<T> {
+    Arc::new(Proxy::new(port, management)).before(run)
+}
+
 impl Recording {
     /// Puts a proxy in front of the AWS at a port of this machine, whose own keys are those of the
     /// account `management`, and records what `run` asks through it.
@@ -56,10 +65,7 @@ impl Recording {
     /// When `run` fails, when a request cannot be read or passed on, or a list was not read to its end.
     pub fn record(port: u16, management: &str, run: impl FnOnce(&Env) -> Result<()>) -> Result<Self> {
         let proxy = Arc::new(Proxy::new(port, management));
-        let handler = Arc::clone(&proxy);
-        let listening = Listening::start(move |head, body| Arc::clone(&handler).handle(head, body))?;
-        run(&Env::of_port(listening.port()))?;
-        drop(listening);
+        proxy.before(run)?;
         let mut noted = proxy.noted();
         ensure!(noted.problems.is_empty(), "not recorded:\n{}", noted.problems.join("\n"));
         let answers = paging::join(std::mem::take(&mut noted.answers))?;
@@ -160,6 +166,13 @@ impl Proxy {
             client: Client::builder(TokioExecutor::new()).build_http(),
             noted: Mutex::new(Noted::default()),
         }
+    }
+
+    /// Runs something that asks through the proxy.
+    fn before<T>(self: &Arc<Self>, run: impl FnOnce(&Env) -> Result<T>) -> Result<T> {
+        let handler = Arc::clone(self);
+        let listening = Listening::start(move |head, body| Arc::clone(&handler).handle(head, body))?;
+        run(&Env::of_port(listening.port()))
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {
