@@ -37,7 +37,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     document.timestamp = report.run.started_at.parse().ok();
     document.set_time(Duration::from_millis(report.run.duration_ms));
     let (figures, index) = (Figures::of(report), Index::of(report));
-    for control in worst_first(report) {
+    for control in worst_first(report, &figures) {
         document.add_test_suite(of_control(control, report, &figures, &index));
     }
     for suite in [of_gaps(report), of_skipped(report)] {

@@ -6,7 +6,7 @@
 //! which would be a verdict. Where a control does not apply it is 99, Other, named "Not applicable", since OCSF
 //! has no word for it.
 //!
-//! `severity_id` is how bad it is now: that of the control for a failure and for what was not observed, which may
+//! `severity_id` is how bad it is now: that of the finding for a failure and for what was not observed, which may
 //! be one, and Informational where there is nothing to do. `status_id` is the state of somebody's work on the
 //! finding, of which Upright knows nothing: 1, New.
 
@@ -93,7 +93,7 @@ impl<'a> Events<'a> {
             "time": self.observed_at,
             "type_name": "Compliance Finding: Create",
             "type_uid": CLASS_COMPLIANCE_FINDING * 100 + ACTIVITY_CREATE,
-            "unmapped": unmapped(finding),
+            "unmapped": unmapped(finding, control),
         });
         tidy(&mut event);
         event
@@ -250,9 +250,9 @@ pub(super) fn is_web(url: &str) -> bool {
 }
 
 /// What OCSF has no attribute for.
-fn unmapped(finding: &Finding) -> Value {
+fn unmapped(finding: &Finding, control: Option<&ControlRow>) -> Value {
     json!({
-        "control_severity": finding.severity,
+        "control_severity": control.map_or(finding.severity, |control| control.severity),
         "not_observed": finding.unseen,
         "verdict": finding.verdict,
     })

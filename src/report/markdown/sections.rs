@@ -113,7 +113,7 @@ fn changed(
 
 /// The controls that fail, worst first.
 pub(super) fn controls(page: &mut Page, report: &Report, figures: &Figures<'_>) {
-    let failing = worst_first(report).into_iter().filter(|control| control.totals.fail > 0);
+    let failing = worst_first(report, figures).into_iter().filter(|control| control.totals.fail > 0);
     let mut rows = failing
         .map(|control| {
             let accounts: HashSet<&str> = figures
@@ -121,7 +121,7 @@ pub(super) fn controls(page: &mut Page, report: &Report, figures: &Figures<'_>) 
                 .map(|finding| finding.account.as_str())
                 .collect();
             [
-                control.severity.to_string(),
+                severity(control, figures),
                 format!("{} {}", code(&control.id), escape(&short(&control.title))),
                 text::thousands(control.totals.fail),
                 text::thousands(accounts.len() as u64),
@@ -133,6 +133,11 @@ pub(super) fn controls(page: &mut Page, report: &Report, figures: &Figures<'_>) 
         let left_out = page.table(["Severity", "Control", "Failed", "Accounts"], rows, MAX_ROWS);
         page.left_out(left_out, "failing control", "failing controls");
     }
+}
+
+/// How bad the failures of a control are.
+fn severity(control: &ControlRow, figures: &Figures<'_>) -> String {
+    figures.severities(control).unwrap_or_else(|| figures.severity(control).to_string())
 }
 
 /// What was not observed, by call.
@@ -221,7 +226,8 @@ pub(super) fn accounts(page: &mut Page, report: &Report, figures: &Figures<'_>) 
 
 /// What fails each control, folded away.
 pub(super) fn resources(page: &mut Page, report: &Report, figures: &Figures<'_>, index: &Index<'_>) {
-    let mut failing = worst_first(report).into_iter().filter(|control| control.totals.fail > 0).peekable();
+    let failing = worst_first(report, figures).into_iter();
+    let mut failing = failing.filter(|control| control.totals.fail > 0).peekable();
     if failing.peek().is_some() {
         page.line("## Failing resources");
     }
@@ -249,7 +255,7 @@ pub(super) fn resources(page: &mut Page, report: &Report, figures: &Figures<'_>,
 fn start_of(control: &ControlRow, figures: &Figures<'_>) -> String {
     let summary = format!(
         "<details><summary>{} {}: {} ({})</summary>",
-        control.severity,
+        severity(control, figures),
         escape(&short(&control.id)),
         escape(&short(&control.title)),
         text::thousands(control.totals.fail)
