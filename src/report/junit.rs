@@ -266,4 +266,19 @@ mod tests {
         assert!(matches!(write(&report, &mut out), Err(WriteError::Inconsistent(_))));
         assert!(out.is_empty());
     }
+
+    #[test]
+    fn a_failure_has_a_severity_of_its_own_and_the_worst_comes_first() {
+        let text = written(&sample::with_a_worse_failure());
+        let (_, suite) =
+            text.split_once("<testsuite name=\"s3-bucket-secure-transport\"").expect("the suite");
+        let (suite, _) = suite.split_once("</testsuite>").expect("its end");
+        let types: Vec<&str> =
+            suite.split("<failure type=\"").skip(1).filter_map(|f| f.split('"').next()).collect();
+        assert_eq!(types, ["critical", "medium", "medium", "medium", "medium", "medium", "medium"]);
+        assert!(
+            suite.contains("<property name=\"severity\" value=\"medium\""),
+            "that of the control: {suite}"
+        );
+    }
 }

@@ -373,4 +373,20 @@ mod tests {
         let error = write(&report, &mut Vec::new()).expect_err("no time").to_string();
         assert!(error.contains("yesterday"), "{error}");
     }
+
+    #[test]
+    fn the_severity_is_that_of_the_finding_beside_that_of_the_control() {
+        let events = events(&sample::with_a_worse_failure());
+        let severities: Vec<_> = events
+            .iter()
+            .filter(|event| event["unmapped"]["control_severity"] == "medium")
+            .filter(|event| event["compliance"]["status_id"] == 3)
+            .map(|event| event["severity_id"].as_u64())
+            .collect();
+        assert_eq!(severities.iter().filter(|severity| **severity == Some(5)).count(), 1);
+        assert!(
+            severities.len() > 1 && severities.iter().all(|of| [Some(3), Some(5)].contains(of)),
+            "{severities:?}"
+        );
+    }
 }

@@ -25,7 +25,8 @@ fn severity(severity_if: &str) -> Severity {
 #[test]
 fn a_failure_has_the_worst_severity_that_is_known_to_be_true() {
     use Severity::{Critical, High, Low, Medium};
-    let (yes, no, unseen) = ("resource.ownership == 'x'", "resource.ownership == 'y'", "'k' in resource.tags");
+    let (yes, no, unseen) =
+        ("resource.ownership == 'x'", "resource.ownership == 'y'", "'k' in resource.tags");
     for (expressions, expected) in [
         (vec![], Low),
         (vec![("high", yes)], High),
@@ -59,7 +60,8 @@ fn only_failures_are_worse() {
 #[test]
 fn what_makes_it_worse_is_read_as_well() {
     let key = "severity_if: { high: resource.logging == null }";
-    let control = parse(key, "resource: { ownership: x, logging: null }, verdict: fail, severity: high").unwrap();
+    let control =
+        parse(key, "resource: { ownership: x, logging: null }, verdict: fail, severity: high").unwrap();
     assert!(control.run_examples().remove(0).is_right());
     let reads: Vec<_> = control.reads().filter_map(|(_, field)| field).collect();
     assert!(reads.contains(&"logging") && reads.contains(&"ownership"), "{reads:?}");
@@ -114,12 +116,7 @@ fn mistakes_are_told_where_they_are() {
             "the expression gives string, not a bool",
         ),
         ("severity_if: { worse: 'true' }", fails, "c.yaml:6:16", "`worse` is not known here"),
-        (
-            "severity_if: { high: 'true', high: 'false' }",
-            fails,
-            "c.yaml:6:30",
-            "key `high` is given twice",
-        ),
+        ("severity_if: { high: 'true', high: 'false' }", fails, "c.yaml:6:30", "key `high` is given twice"),
         (
             "severity_if: { high: 'true' }\npass_only: true",
             fails,
