@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::{Done, Stopped};
-use crate::controls::{ControlSet, DecidedBy, Framework, Relation, Requirement, SetParameters};
+use crate::controls::{Assessment, ControlSet, DecidedBy, Framework, Relation, Requirement, SetParameters};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -213,7 +213,13 @@ fn describe(shown: &Shown<'_>) -> String {
         }
         let level = item.level.map(|level| format!(", level {level}")).unwrap_or_default();
         let by = item.decided_by.words();
-        let _ = writeln!(text, "  {:<widest$}  {}  ({by}{level})", item.id, item.title);
+        let is_manual = item.assessment == Assessment::Manual.as_str();
+        let marked = if is_manual && item.decided_by == DecidedBy::Controls {
+            ", manual for the publisher"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "  {:<widest$}  {}  ({by}{marked}{level})", item.id, item.title);
         let indent = " ".repeat(widest + 4);
         for (label, ids) in [("controls", item.controls), ("planned", item.planned)] {
             if !ids.is_empty() {

@@ -110,14 +110,14 @@ impl Control {
             .collect()
     }
 
-    /// What the examples lack: a control proves itself by at least one that passes, one that fails and one
-    /// that cannot be decided.
+    /// What the examples lack: a control proves itself by at least one that passes and one that fails, or by
+    /// the one that it can prove.
     #[must_use]
     pub fn missing_examples(&self) -> Vec<VerdictKind> {
         let needed: &[VerdictKind] = match (self.evidence_only, self.pass_only) {
-            (true, _) => &[VerdictKind::Fail, VerdictKind::Unknown],
-            (_, true) => &[VerdictKind::Pass, VerdictKind::Unknown],
-            _ => &[VerdictKind::Pass, VerdictKind::Fail, VerdictKind::Unknown],
+            (true, _) => &[VerdictKind::Fail],
+            (_, true) => &[VerdictKind::Pass],
+            _ => &[VerdictKind::Pass, VerdictKind::Fail],
         };
         needed
             .iter()

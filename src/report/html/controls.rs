@@ -7,7 +7,6 @@ use super::start::reach;
 use super::{Link, Piece, anchor, pieces};
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
-use crate::inventory::GLOBAL;
 use crate::report::figures::Figures;
 use crate::report::{ControlRow, Counts, Report};
 
@@ -176,24 +175,9 @@ impl<'a> Failing<'a> {
         Self {
             severity: if are_equally_bad { "" } else { finding.severity.as_str() },
             href: role.finding(finding),
-            resource: resource(finding),
+            resource: finding.subject().into_owned(),
             account: &finding.account,
             region: &finding.region,
         }
-    }
-}
-
-/// What people call it, or the place where the verdict is about a whole one.
-fn resource(finding: &Finding) -> String {
-    let name = finding.resource_name.as_str();
-    let is_place = name.is_empty() || name == finding.account || name == finding.region;
-    if !is_place {
-        name.to_owned()
-    } else if name.is_empty() && !finding.resource_arn.is_empty() {
-        finding.resource_arn.clone()
-    } else if finding.region == GLOBAL {
-        "Whole account".to_owned()
-    } else {
-        format!("Region {}", finding.region)
     }
 }

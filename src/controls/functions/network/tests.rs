@@ -233,7 +233,7 @@ fn an_allow_that_no_packet_reaches_opens_nothing() {
     let [upper_denied, middle_denied] = others_denied;
     assert_eq!(open_in_acl(&[lower.clone(), upper_denied, middle_denied, allow.clone()]), [0; 0]);
     let half = entry(100, "allow", "6", SSH, "0.0.0.0/1");
-    assert_eq!(open_in_acl(&[half.clone()]), [22]);
+    assert_eq!(open_in_acl(std::slice::from_ref(&half)), [22]);
     assert_eq!(open_in_acl(&[entry(90, "deny", "6", SSH, "0.0.0.0/1"), half]), [0; 0]);
     let denied_in_parts = [
         entry(10, "deny", "6", SSH, "0.0.0.0/1"),
