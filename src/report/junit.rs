@@ -273,8 +273,8 @@ mod tests {
         let (_, suite) =
             text.split_once("<testsuite name=\"s3-bucket-secure-transport\"").expect("the suite");
         let (suite, _) = suite.split_once("</testsuite>").expect("its end");
-        let types: Vec<&str> =
-            suite.split("<failure type=\"").skip(1).filter_map(|f| f.split('"').next()).collect();
+        let failures = suite.split("<failure ").skip(1).filter_map(|failure| failure.split_once(" type=\""));
+        let types: Vec<&str> = failures.filter_map(|(_, rest)| rest.split('"').next()).collect();
         assert_eq!(types, ["critical", "medium", "medium", "medium", "medium", "medium", "medium"]);
         assert!(
             suite.contains("<property name=\"severity\" value=\"medium\""),

@@ -37,7 +37,7 @@ fn a_failure_has_the_worst_severity_that_is_known_to_be_true() {
         (vec![("medium", yes), ("high", no), ("critical", unseen)], Medium),
         (vec![("medium", unseen), ("high", yes)], High),
     ] {
-        let lines = expressions.iter().map(|(severity, source)| format!("\n  {severity}: {source}"));
+        let lines = expressions.iter().map(|(severity, source)| format!("\n  {severity}: \"{source}\""));
         let key = if expressions.is_empty() { "" } else { "severity_if:" };
         let written = format!("{key}{}", lines.collect::<String>());
         assert_eq!(severity(&written), expected, "{written}");
@@ -126,7 +126,7 @@ fn mistakes_are_told_where_they_are() {
         (
             "severity_if: { high: 'true' }",
             "verdict: pass, severity: high",
-            "c.yaml:11:40",
+            "c.yaml:11:41",
             "example `e` has a severity and the verdict `pass`: only failures have one",
         ),
     ] {

@@ -121,7 +121,7 @@ pub(super) fn controls(page: &mut Page, report: &Report, figures: &Figures<'_>) 
                 .map(|finding| finding.account.as_str())
                 .collect();
             [
-                severity(control, figures),
+                figures.severities(control).unwrap_or_else(|| figures.severity(control).to_string()),
                 format!("{} {}", code(&control.id), escape(&short(&control.title))),
                 text::thousands(control.totals.fail),
                 text::thousands(accounts.len() as u64),
@@ -133,11 +133,6 @@ pub(super) fn controls(page: &mut Page, report: &Report, figures: &Figures<'_>) 
         let left_out = page.table(["Severity", "Control", "Failed", "Accounts"], rows, MAX_ROWS);
         page.left_out(left_out, "failing control", "failing controls");
     }
-}
-
-/// How bad the failures of a control are.
-fn severity(control: &ControlRow, figures: &Figures<'_>) -> String {
-    figures.severities(control).unwrap_or_else(|| figures.severity(control).to_string())
 }
 
 /// What was not observed, by call.
@@ -254,11 +249,12 @@ pub(super) fn resources(page: &mut Page, report: &Report, figures: &Figures<'_>,
 /// What is seen of a control when its resources are folded away, why it fails and what to do.
 fn start_of(control: &ControlRow, figures: &Figures<'_>) -> String {
     let summary = format!(
-        "<details><summary>{} {}: {} ({})</summary>",
-        severity(control, figures),
+        "<details><summary>{} {}: {} ({}{})</summary>",
+        figures.severity(control),
         escape(&short(&control.id)),
         escape(&short(&control.title)),
-        text::thousands(control.totals.fail)
+        text::thousands(control.totals.fail),
+        figures.severities(control).map(|severities| format!(": {severities}")).unwrap_or_default()
     );
     let why = figures.findings(&control.id, VerdictKind::Fail).next().map_or(String::new(), |first| {
         let steps = advice::paragraph(&advice::steps(first, Some(control)));
