@@ -183,6 +183,46 @@ fn fail_on_decides_from_which_severity_a_failure_counts() {
     }
 }
 
+/// The severity counts that the failure has, and not that of its control.
+#[test]
+fn a_failure_that_is_worse_than_its_control_counts_as_that() {
+    let with = |when: &str| {
+        let worse = format!("severity: medium\nseverity_if: {{ critical: \"{when}\" }}");
+        repository("controls/iam/iam-password-reuse.yaml").replace("severity: medium", &worse)
+    };
+    for (when, severity, code) in [("true", "critical", 1), ("now < '2000'", "medium", 0)] {
+        let files = [("mine/iam-password-reuse.yaml", &*with(when))];
+        let flags = ["--enable", "iam-password-reuse", "--controls", "mine", "--fail-on", "high"];
+        let (world, run) = scan(&files, &flags);
+        assert_eq!(run.code, Some(code), "{when}: {run}");
+        let report = world.report().unwrap();
+        let mut failing = report["findings"].as_array().unwrap().iter().filter(|f| f["verdict"] == "fail");
+        assert!(failing.clone().count() > 0 && failing.all(|f| f["severity"] == severity), "{report:#}");
+        assert_eq!(report["controls"][0]["severity"], "medium");
+    }
+}
+
+#[test]
+fn what_makes_a_failure_worse_is_shown_and_what_it_reads_is_asked_for() {
+    let id = "rds-instance-not-public";
+    let shown = here(&["controls", "show", id]).stdout;
+    let (_, worse) = shown.split_once("a failure is critical when\n    resource.port != null").unwrap();
+    assert!(
+        worse.contains("ec2:DescribeRouteTables") && worse.contains("ec2:DescribeSecurityGroups"),
+        "{shown}"
+    );
+    let json = here(&["controls", "show", id, "--json"]).json().unwrap();
+    assert!(json["severity_if"]["critical"].as_str().unwrap().contains("account.route_tables"), "{json}");
+    let plan = here(&["scan", "--enable", id, "--explain", "--json"]).json().unwrap();
+    let operations: Vec<&str> =
+        plan["calls"].as_array().unwrap().iter().filter_map(|call| call["operation"].as_str()).collect();
+    let own = ["ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "rds:DescribeDBClusters"];
+    assert!(own.iter().all(|operation| operations.contains(operation)), "{operations:?}");
+    assert!(!operations.contains(&"ec2:GetManagedPrefixListEntries"), "{operations:?}");
+    let policy = here(&["iam-policy", "--enable", id]).stdout;
+    assert!(policy.contains("ec2:DescribeRouteTables"), "{policy}");
+}
+
 #[test]
 fn explain_prints_the_plan_and_asks_nothing() {
     let scan = ["scan", "--organization", "--regions", "eu-west-1", "--enable", "vpc-flow-logs", "--explain"];

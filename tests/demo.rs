@@ -42,6 +42,19 @@ fn every_seeded_resource_gets_the_verdict_of_the_table() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Both have a public address; only one has an open group in a subnet that leads to the internet.
+#[test]
+fn a_public_database_is_critical_only_where_the_internet_reaches_it() {
+    let world = common::DemoScan::run();
+    let severities: BTreeMap<&str, &str> = world
+        .findings()
+        .iter()
+        .filter(|finding| finding["control"] == "rds-instance-not-public" && finding["verdict"] == "fail")
+        .map(|finding| (text(finding, "resource_name"), text(finding, "severity")))
+        .collect();
+    assert_eq!(severities, BTreeMap::from([("reachable", "critical"), ("scratch", "high")]));
+}
+
 /// Whatever a resource looks like, AWS's own largest policies among them, a control can judge it.
 #[test]
 fn no_control_gives_up_on_a_resource() {

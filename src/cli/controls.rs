@@ -169,6 +169,7 @@ fn described(set: &ControlSet, control: &Control) -> serde_json::Value {
         "evidence_only": control.evidence_only, "pass_only": control.pass_only,
         "rationale": control.rationale,
         "when": control.expressions.when, "otherwise": control.why, "pass": control.expressions.pass,
+        "severity_if": control.expressions.severity_if,
         "parameters": parameters, "calls": calls.collect::<Vec<_>>(),
         "remediation": {
             "text": control.remediation.text, "cli": control.remediation.cli,
@@ -198,6 +199,9 @@ fn describe(text: &mut String, set: &ControlSet, control: &Control) {
         let _ = writeln!(text, "applies when\n{}otherwise: {}\n", indent(when), control.why);
     }
     let _ = writeln!(text, "passes when\n{}", indent(&control.expressions.pass));
+    for (severity, when) in control.expressions.severity_if.iter().rev() {
+        let _ = writeln!(text, "a failure is {severity} when\n{}", indent(when));
+    }
     for (name, parameter) in &control.parameters {
         let _ = writeln!(text, "params.{name} = {}\n    {}\n", parameter.value, parameter.description);
     }
@@ -246,7 +250,7 @@ fn test(directories: &[PathBuf], json: bool) -> Done {
                 continue;
             }
             let problem = match &outcome.got {
-                Ok(verdict) => format!("gives {verdict}, not {}", outcome.expected),
+                Ok(answer) => format!("gives {answer}, not {}", outcome.expected),
                 Err(why) => format!("cannot be run: {why}"),
             };
             wrong.push(Wrong { control: &control.id, example: Some(&outcome.example), problem });

@@ -60,6 +60,8 @@ pub struct DbInstance {
     is_read_replica: bool,
     /// Port that it answers on; null while it is being made.
     port: Option<i32>,
+    /// `IPV4`, or `DUAL` when it has IPv6 addresses as well; null where AWS does not say.
+    network_type: Option<String>,
     /// Id of its VPC; null when it is in none.
     vpc_id: Option<String>,
     /// Ids of the subnets that it may be in.
@@ -183,6 +185,7 @@ impl DbInstance {
             is_read_replica: instance.read_replica_source_db_instance_identifier.is_some()
                 || instance.read_replica_source_db_cluster_identifier.is_some(),
             port,
+            network_type: instance.network_type,
             vpc_id: network.as_ref().and_then(|network| network.vpc_id.clone()),
             subnets: subnets.iter().filter_map(|subnet| subnet.subnet_identifier.clone()).collect(),
             security_groups: groups

@@ -134,7 +134,7 @@ pub struct Config {
     /// the only thing that Upright ever writes in an account; `upright iam-policy --send securityhub` says what
     /// that needs.
     pub send: Vec<Receiver>,
-    /// Severity from which a failing control makes the exit code 1. Default: `low`, so that controls
+    /// Severity from which a failure makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
     pub fail_on: Severity,
 }

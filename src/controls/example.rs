@@ -1,6 +1,7 @@
 //! The examples in a control's file, and running them: each is a small inventory of its own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::VerdictKind;
-use super::file::Control;
+use super::file::{At, Control};
+use super::{Severity, VerdictKind};
 use crate::collect::{self, Kind, Scope, schema};
 use crate::inventory::{Account, AccountState, Facet, GLOBAL, Inventory, Listing, Resource};
 use crate::yaml;
@@ -37,6 +38,8 @@ pub struct Example {
     pub now: Option<String>,
     /// The verdict.
     pub verdict: VerdictKind,
+    /// How bad the failure is; not compared when it is left out.
+    pub(super) severity: Option<At<Severity>>,
 }
 
 /// A resource that another one names.
@@ -58,10 +61,28 @@ pub struct Linked {
 pub struct Outcome {
     /// Name of the example.
     pub example: String,
-    /// The verdict it asks for.
-    pub expected: VerdictKind,
-    /// The verdict it got, or why it could not be run.
-    pub got: Result<VerdictKind, String>,
+    /// What it asks for.
+    pub expected: Answer,
+    /// What it got, or why it could not be run.
+    pub got: Result<Answer, String>,
+}
+
+/// What a control says of an example, as far as the example asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The verdict.
+    pub verdict: VerdictKind,
+    /// Severity of the failure, where the example names one.
+    pub severity: Option<Severity>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.severity {
+            Some(severity) => write!(f, "{} ({severity})", self.verdict),
+            None => write!(f, "{}", self.verdict),
+        }
+    }
 }
 
 impl Outcome {
@@ -80,7 +101,10 @@ impl Control {
             .iter()
             .map(|example| Outcome {
                 example: example.name.clone(),
-                expected: example.verdict,
+                expected: Answer {
+                    verdict: example.verdict,
+                    severity: example.severity.as_ref().map(|severity| severity.0.value),
+                },
                 got: self.run_example(example),
             })
             .collect()
@@ -102,7 +126,7 @@ impl Control {
             .collect()
     }
 
-    fn run_example(&self, example: &Example) -> Result<VerdictKind, String> {
+    fn run_example(&self, example: &Example) -> Result<Answer, String> {
         let mut world = World::of(example)?;
         let subject = world.resource(self.kind, "resource", example.resource.clone(), "resource", None)?;
         let key = (subject.kind.clone(), subject.arn.clone());
@@ -121,7 +145,10 @@ impl Control {
         let resource = inventory
             .find(&key.0, &key.1, &account)
             .ok_or("the resource has the ARN of another one in the example")?;
-        Ok(self.judge(&inventory, resource).verdict.kind())
+        let judgement = self.judge(&inventory, resource);
+        let verdict = judgement.verdict.kind();
+        let is_asked = example.severity.is_some() && verdict == VerdictKind::Fail;
+        Ok(Answer { verdict, severity: is_asked.then_some(judgement.severity) })
     }
 }
 

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::Severity;
 use super::cel::{Expression, Mistake};
 use super::example::Example;
 use super::source::{SourceError, offset_in_scalar, offset_of};
+use super::{Severity, VerdictKind};
 use crate::collect::schema::Type;
 use crate::collect::{self, KINDS, Kind};
 use crate::yaml;
@@ -24,6 +24,8 @@ pub struct ControlFile {
     id: At,
     title: String,
     severity: Severity,
+    #[serde(default)]
+    severity_if: BTreeMap<Severity, At>,
     resource: At,
     rationale: String,
     when: Option<At>,
@@ -45,22 +47,26 @@ pub struct ControlFile {
     examples: Vec<Example>,
 }
 
-/// A text with its place in the file.
-#[derive(Debug, Deserialize)]
+/// A value, most often a text, with its place in the file.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
-struct At(Spanned<String>);
+pub(super) struct At<T = String>(pub(super) Spanned<T>);
 
-impl JsonSchema for At {
+impl<T: JsonSchema> JsonSchema for At<T> {
     fn inline_schema() -> bool {
-        true
+        T::inline_schema()
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        String::schema_name()
+        T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        String::json_schema(generator)
+        T::json_schema(generator)
     }
 }
 
@@ -98,7 +104,7 @@ pub struct Control {
     pub id: String,
     /// The state that is wanted.
     pub title: String,
-    /// How bad a failure is.
+    /// How bad a failure is, unless it is worse: see [`Control::judge`].
     pub severity: Severity,
     /// Type of resource that it judges.
     pub kind: &'static Kind,
@@ -124,6 +130,8 @@ pub struct Control {
     pub examples: Vec<Example>,
     pub(super) when: Option<Expression>,
     pub(super) pass: Expression,
+    /// What makes a failure worse than `severity`, by how bad it then is.
+    pub(super) severity_if: BTreeMap<Severity, Expression>,
     pub(super) values: Arc<Value>,
     /// The text of the expressions, for `controls show`.
     pub expressions: Expressions,
@@ -136,6 +144,8 @@ pub struct Expressions {
     pub when: Option<String>,
     /// What must hold.
     pub pass: String,
+    /// What makes a failure worse than the control's severity, by how bad it then is.
+    pub severity_if: BTreeMap<Severity, String>,
 }
 
 impl Control {
@@ -158,15 +168,23 @@ impl Control {
         let types = here.parameter_types(&file.parameters)?;
         let when = file.when.as_ref().map(|source| here.expression(source, kind, &types)).transpose()?;
         let pass = here.expression(&file.pass, kind, &types)?;
+        let severity_if = here.severity_if(&file, kind, &types)?;
+        here.examples(&file.examples)?;
         let values = file.parameters.iter().map(|(name, p)| (name.clone(), p.value.clone())).collect();
         Ok(Self {
             kind,
             when,
             pass,
+            severity_if,
             values: Arc::new(Value::Object(values)),
             expressions: Expressions {
                 when: file.when.map(|source| source.0.value.trim().to_owned()),
                 pass: file.pass.0.value.trim().to_owned(),
+                severity_if: file
+                    .severity_if
+                    .into_iter()
+                    .map(|(severity, source)| (severity, source.0.value.trim().to_owned()))
+                    .collect(),
             },
             id: file.id.0.value,
             title: file.title,
@@ -196,7 +214,8 @@ impl Control {
 
     /// What its expressions may read.
     pub fn reads(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
-        self.when.iter().chain([&self.pass]).flat_map(|expression| expression.reads().iter())
+        let expressions = self.when.iter().chain([&self.pass]).chain(self.severity_if.values());
+        expressions.flat_map(|expression| expression.reads().iter())
     }
 
     /// Sets a parameter.
@@ -261,7 +280,7 @@ impl Here<'_> {
         SourceError::at(self.path, self.text, 0, message.to_owned())
     }
 
-    fn start_of(&self, at: &At) -> usize {
+    fn start_of<T>(&self, at: &At<T>) -> usize {
         offset_of(self.text, at.0.referenced.line(), at.0.referenced.column())
     }
 
@@ -312,6 +331,51 @@ impl Here<'_> {
             types.insert(name.clone(), ty);
         }
         Ok(types)
+    }
+
+    /// What makes a failure worse. What could never do that is a mistake of the file.
+    fn severity_if(
+        &self,
+        file: &ControlFile,
+        kind: &'static Kind,
+        parameters: &BTreeMap<String, Type>,
+    ) -> Result<BTreeMap<Severity, Expression>, SourceError> {
+        let mut expressions = BTreeMap::new();
+        for (severity, source) in &file.severity_if {
+            let mistake = |message: String, help: &str| {
+                SourceError::at(self.path, self.text, self.start_of(source), message)
+                    .with_help(Some(help.to_owned()))
+            };
+            if file.pass_only {
+                let message = "`severity_if` is about failures, and with `pass_only` nothing fails";
+                return Err(mistake(message.to_owned(), "leave one of them out"));
+            }
+            if *severity <= file.severity {
+                let message = format!(
+                    "`{severity}` in `severity_if` is not worse than the severity of the control, `{}`",
+                    file.severity
+                );
+                return Err(mistake(message, "give `severity` the least that a failure is"));
+            }
+            expressions.insert(*severity, self.expression(source, kind, parameters)?);
+        }
+        Ok(expressions)
+    }
+
+    /// An example names a severity only where there is one to judge.
+    fn examples(&self, examples: &[Example]) -> Result<(), SourceError> {
+        for Example { name, verdict, severity, .. } in examples {
+            if let Some(severity) = severity
+                && *verdict != VerdictKind::Fail
+            {
+                let message = format!(
+                    "example `{name}` has a severity and the verdict `{verdict}`: only failures have one"
+                );
+                return Err(SourceError::at(self.path, self.text, self.start_of(severity), message)
+                    .with_help(Some("leave `severity` out, or ask for `verdict: fail`".to_owned())));
+            }
+        }
+        Ok(())
     }
 
     fn expression(

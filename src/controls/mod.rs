@@ -17,7 +17,7 @@ mod verdict;
 mod tests;
 
 pub use cel::{FUNCTIONS, Function};
-pub use example::{Example, Outcome};
+pub use example::{Answer, Example, Outcome};
 pub use file::{Control, ControlFile, Expressions, Parameter, Remediation};
 pub use framework::{Assessment, ControlOutcome, Framework, Relation, Requirement, RequirementStatus};
 pub use judge::Judgement;

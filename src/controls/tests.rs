@@ -19,7 +19,7 @@ fn control(pass: &str, example: &str) -> Result<Control, SourceError> {
 
 fn verdict(pass: &str, example: &str) -> VerdictKind {
     let control = control(pass, &format!("{example}\nverdict: pass")).unwrap();
-    control.run_examples().remove(0).got.unwrap()
+    control.run_examples().remove(0).got.unwrap().verdict
 }
 
 fn mistake(pass: &str) -> SourceError {
@@ -87,7 +87,7 @@ fn a_link_is_null_only_where_the_list_that_would_show_it_was_read() {
             "id: c\ntitle: t\nseverity: low\nresource: aws.cloudtrail.trail\nrationale: r\npass: {pass}\n\
              fail_message: f\nremediation: {{ text: t }}\nexamples:\n  - {{ name: e, verdict: pass, {example} }}"
         );
-        Control::parse(Path::new("c.yaml"), &text).unwrap().run_examples().remove(0).got.unwrap()
+        Control::parse(Path::new("c.yaml"), &text).unwrap().run_examples().remove(0).got.unwrap().verdict
     };
     let to = "resource: { bucket: 'arn:aws:s3:::logs' }";
     assert_eq!(trail(to, "resource.bucket != null"), Unknown);
@@ -228,7 +228,7 @@ fn verdict_with(file: &str, parameter: &str, value: serde_json::Value, example: 
     control.set_parameter(parameter, value).unwrap();
     let example = format!("{{ name: e, verdict: pass, {example} }}");
     control.examples = vec![serde_saphyr::from_str(&example).unwrap()];
-    control.run_examples().remove(0).got.unwrap()
+    control.run_examples().remove(0).got.unwrap().verdict
 }
 
 #[test]
@@ -327,8 +327,8 @@ fn parameters_of_built_in_controls_change_what_they_say() {
         let outcomes = set.control(control).unwrap().run_examples();
         let outcome = outcomes.into_iter().find(|outcome| outcome.example.starts_with(example));
         let outcome = outcome.unwrap_or_else(|| panic!("{control} has no example `{example}`"));
-        assert_ne!(outcome.expected, verdict, "{control}: {example}");
-        assert_eq!(outcome.got, Ok(verdict), "{control}: {example}");
+        assert_ne!(outcome.expected.verdict, verdict, "{control}: {example}");
+        assert_eq!(outcome.got.map(|got| got.verdict), Ok(verdict), "{control}: {example}");
     }
 }
 
@@ -345,10 +345,10 @@ fn the_values_that_frameworks_ask_for_are_values_that_controls_understand() {
         set.set_parameters(&parameters).unwrap();
         for control in parameters.keys().map(|id| set.control(id).unwrap()) {
             for outcome in control.run_examples() {
-                let is_decided = outcome.got.as_ref().is_ok_and(|got| *got != VerdictKind::Unknown);
+                let is_decided = outcome.got.as_ref().is_ok_and(|got| got.verdict != VerdictKind::Unknown);
                 let name = &outcome.example;
                 assert!(
-                    is_decided || outcome.expected == VerdictKind::Unknown,
+                    is_decided || outcome.expected.verdict == VerdictKind::Unknown,
                     "{framework}: {}: {name}",
                     control.id
                 );

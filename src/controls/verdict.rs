@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::inventory::Unseen;
 
-/// How bad it is when a control fails, as its file says; ordered from harmless to worst.
+/// How bad a failure is, as the control's file says; ordered from harmless to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {

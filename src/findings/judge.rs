@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Finding, Identity};
 use crate::collect::Scope;
-use crate::controls::{Control, Evidence, Verdict};
+use crate::controls::{Control, Judgement, Verdict};
 use crate::inventory::{Account, Facet, GLOBAL, Inventory, Resource, Unseen};
 
 /// Judges every account of the inventory that was to be scanned by every control.
@@ -72,7 +72,6 @@ fn of_resource(
     control: &Control,
     resource: &Arc<Resource>,
 ) -> Finding {
-    let judgement = control.judge(inventory, resource);
     let about = About {
         account,
         region: &resource.region,
@@ -80,13 +79,13 @@ fn of_resource(
         name: &resource.name,
         tags: tags(resource),
     };
-    finding(control, about, &judgement.verdict, judgement.evidence)
+    finding(control, about, control.judge(inventory, resource))
 }
 
 fn of_place(account: &Account, control: &Control, region: &str, verdict: Verdict) -> Finding {
     let name = if region == GLOBAL { account.id.clone() } else { format!("{}/{region}", account.id) };
     let about = About { account, region, arn: "", name: &name, tags: BTreeMap::new() };
-    finding(control, about, &verdict, Vec::new())
+    finding(control, about, Judgement { verdict, severity: control.severity, evidence: Vec::new() })
 }
 
 struct About<'a> {
@@ -97,7 +96,8 @@ struct About<'a> {
     tags: BTreeMap<String, String>,
 }
 
-fn finding(control: &Control, about: About<'_>, verdict: &Verdict, evidence: Vec<Evidence>) -> Finding {
+fn finding(control: &Control, about: About<'_>, judgement: Judgement) -> Finding {
+    let Judgement { verdict, severity, evidence } = judgement;
     let identity = Identity {
         control: &control.id,
         account: &about.account.id,
@@ -110,7 +110,7 @@ fn finding(control: &Control, about: About<'_>, verdict: &Verdict, evidence: Vec
         "" => format!("arn:{}:iam::{}:root", about.account.partition, about.account.id),
         arn => arn.to_owned(),
     };
-    let (reason, unseen) = match verdict {
+    let (reason, unseen) = match &verdict {
         Verdict::Pass => (format!("{}.", control.title.trim_end_matches('.')), None),
         Verdict::Fail => (control.fail_message.clone(), None),
         Verdict::NotApplicable(why) => (why.clone(), None),
@@ -119,7 +119,7 @@ fn finding(control: &Control, about: About<'_>, verdict: &Verdict, evidence: Vec
     Finding {
         id: identity.id(),
         control: control.id.clone(),
-        severity: control.severity,
+        severity,
         verdict: verdict.kind(),
         reason,
         account: about.account.id.clone(),

@@ -21,7 +21,7 @@ pub struct Finding {
     pub id: String,
     /// Id of the control.
     pub control: String,
-    /// Severity of the control.
+    /// How bad it is: the severity of the control, or a worse one that the failure was seen to have.
     pub severity: Severity,
     /// The verdict.
     pub verdict: VerdictKind,

@@ -292,6 +292,27 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_got_worse_is_still_failing_and_one_of_the_past_is_as_bad_as_it_was() {
+        let mut worse = sample::with_a_worse_failure();
+        for time in [&mut worse.run.started_at, &mut worse.run.observed_at] {
+            *time = time.replace("2026-11-24", "2026-11-25");
+        }
+        let changes = between(&sample::report(), &worse);
+        assert_eq!((changes.still_failing, changes.new.len()), (worse.totals.fail, 0));
+
+        let mut now = later();
+        let earlier = sample::with_a_worse_failure();
+        let is_worse =
+            |f: &&Finding| f.severity == Severity::Critical && f.control == "s3-bucket-secure-transport";
+        let id = earlier.findings.iter().find(is_worse).expect("one").id.clone();
+        for finding in now.findings.iter_mut().filter(|finding| finding.id == id) {
+            finding.verdict = VerdictKind::Pass;
+        }
+        let resolved = between(&earlier, &now).resolved;
+        assert_eq!(resolved.iter().map(|past| past.severity).collect::<Vec<_>>(), [Severity::Critical]);
+    }
+
+    #[test]
     fn a_resource_that_is_gone_is_resolved_only_where_the_list_was_seen() {
         let control = "s3-bucket-not-public";
         let mut now = later();

@@ -307,4 +307,15 @@ mod tests {
         assert!(matches!(write(&report, &mut out), Err(WriteError::Inconsistent(_))));
         assert!(out.is_empty());
     }
+
+    #[test]
+    fn a_row_has_the_severity_of_its_finding() {
+        let rows = rows(&sample::with_a_worse_failure());
+        let failing = rows
+            .iter()
+            .filter(|row| row["control"] == "s3-bucket-secure-transport" && row["verdict"] == "fail");
+        let (worse, others): (Vec<_>, Vec<_>) = failing.partition(|row| row["severity"] == "critical");
+        assert_eq!((worse.len(), others.len()), (1, 6));
+        assert!(others.iter().all(|row| row["severity"] == "medium"));
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{ControlRow, Report, remediation};
-use crate::controls::{Control, ControlSet, VerdictKind};
+use crate::controls::{Control, ControlSet, Severity, VerdictKind};
 use crate::findings::Finding;
 
 /// How few digits of an id are looked up.
@@ -43,6 +43,9 @@ pub struct Rule<'a> {
     pub when: Option<&'a str>,
     /// What must hold.
     pub pass: &'a str,
+    /// What makes a failure worse than the control's severity, by how bad it then is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub severity_if: &'a BTreeMap<Severity, String>,
     /// Values that it compares with.
     pub parameters: BTreeMap<&'a str, &'a serde_json::Value>,
 }
@@ -130,6 +133,7 @@ impl<'a> Rule<'a> {
         Self {
             when: control.expressions.when.as_deref(),
             pass: &control.expressions.pass,
+            severity_if: &control.expressions.severity_if,
             parameters: control.parameters.iter().map(|(name, of)| (name.as_str(), &of.value)).collect(),
         }
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::{ControlRow, Counts, FrameworkRow, Report};
+use super::{ControlRow, Counts, FrameworkRow, Report, text};
 use crate::controls::RequirementStatus;
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::Finding;
@@ -46,10 +46,14 @@ impl<'a> Figures<'a> {
                 }
             }
         }
+        // Where only some can be shown, these are the ones to see; others of a control are all equally bad.
+        for of_control in findings.values_mut() {
+            of_control.sort_by_key(|finding| Reverse(finding.severity));
+        }
         Self { failing, findings, accounts }
     }
 
-    /// The findings of a control with that verdict, in the order of the report.
+    /// The findings of a control with that verdict, the worst first and otherwise in the order of the report.
     pub(super) fn findings(
         &self,
         control: &str,
@@ -63,6 +67,26 @@ impl<'a> Figures<'a> {
             .filter(move |finding| finding.verdict == verdict)
     }
 
+    /// How bad a control is in this report: its worst failure, or without any what its file says.
+    pub(super) fn severity(&self, control: &ControlRow) -> Severity {
+        let worst = self.findings(&control.id, VerdictKind::Fail).next();
+        worst.map_or(control.severity, |finding| finding.severity)
+    }
+
+    /// How many failures of a control are how bad, worst first, where they differ: `1 critical, 4 high`.
+    pub(super) fn severities(&self, control: &ControlRow) -> Option<String> {
+        let counted = Severity::WORST_FIRST.map(|severity| {
+            let failing = self.findings(&control.id, VerdictKind::Fail);
+            (severity, failing.filter(|finding| finding.severity == severity).count() as u64)
+        });
+        let words: Vec<String> = counted
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(severity, count)| format!("{} {severity}", text::thousands(count)))
+            .collect();
+        (words.len() > 1).then(|| words.join(", "))
+    }
+
     /// What was found in an account.
     pub(super) fn account(&self, id: &str) -> AccountFigures<'a> {
         self.accounts.get(id).cloned().unwrap_or(AccountFigures::none())
@@ -71,7 +95,7 @@ impl<'a> Figures<'a> {
 
 /// The controls, those that matter most first: failing before undecided before the others, then by
 /// severity, then by whether it is about public access, then by how often.
-pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
+pub(super) fn worst_first<'r>(report: &'r Report, figures: &Figures<'_>) -> Vec<&'r ControlRow> {
     let mut controls: Vec<&ControlRow> = report.controls.iter().collect();
     controls.sort_by_key(|control| {
         let Counts { pass, fail, unknown, .. } = control.totals;
@@ -84,7 +108,7 @@ pub(super) fn worst_first(report: &Report) -> Vec<&ControlRow> {
         let exposed = control.is_about_public_access();
         (
             kind,
-            Reverse(control.severity),
+            Reverse(figures.severity(control)),
             Reverse(exposed),
             Reverse(fail),
             Reverse(unknown),
@@ -134,7 +158,7 @@ mod tests {
     #[test]
     fn the_worst_comes_first() {
         let report = sample::report();
-        let order: Vec<_> = worst_first(&report);
+        let order = worst_first(&report, &Figures::of(&report));
         let fails: Vec<_> = order.iter().map(|c| c.totals.fail > 0).collect();
         assert!(fails.is_sorted_by(|a, b| a >= b), "{fails:?}");
         assert_eq!(order[0].severity, Severity::Critical);
@@ -148,12 +172,32 @@ mod tests {
             control.tags.retain(|tag| tag != "public-access");
         }
         let critical = |report: &Report| {
-            worst_first(report).into_iter().take(2).map(|c| c.id.clone()).collect::<Vec<_>>()
+            let order = worst_first(report, &Figures::of(report));
+            order.into_iter().take(2).map(|c| c.id.clone()).collect::<Vec<_>>()
         };
         assert_eq!(critical(&report), ["iam-root-mfa", "s3-bucket-not-public"], "two fail, one fails");
         for control in report.controls.iter_mut().filter(|c| c.service == "s3") {
             control.tags.push("public-access".to_owned());
         }
         assert_eq!(critical(&report), ["s3-bucket-not-public", "iam-root-mfa"]);
+    }
+
+    #[test]
+    fn a_control_is_as_bad_as_its_worst_failure() {
+        let of = |report: &Report| {
+            let id = "s3-bucket-secure-transport";
+            let control = report.controls.iter().find(|control| control.id == id).expect("in the sample");
+            let figures = Figures::of(report);
+            let first = figures.findings(id, VerdictKind::Fail).next().expect("it fails").severity;
+            let place = worst_first(report, &figures).iter().position(|c| c.id == id).expect("it is there");
+            (figures.severity(control), figures.severities(control), first, place, figures.failing[0].1)
+        };
+        let (severity, severities, first, place, critical) = of(&sample::report());
+        assert_eq!((severity, severities, first), (Severity::Medium, None, Severity::Medium));
+        let worse = of(&sample::with_a_worse_failure());
+        assert_eq!((worse.0, worse.2), (Severity::Critical, Severity::Critical));
+        assert_eq!(worse.1.as_deref(), Some("1 critical, 6 medium"));
+        assert!(worse.3 < place, "{} is not before {place}", worse.3);
+        assert_eq!(worse.4, critical + 1);
     }
 }

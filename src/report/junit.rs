@@ -37,7 +37,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     document.timestamp = report.run.started_at.parse().ok();
     document.set_time(Duration::from_millis(report.run.duration_ms));
     let (figures, index) = (Figures::of(report), Index::of(report));
-    for control in worst_first(report) {
+    for control in worst_first(report, &figures) {
         document.add_test_suite(of_control(control, report, &figures, &index));
     }
     for suite in [of_gaps(report), of_skipped(report)] {
@@ -265,5 +265,20 @@ mod tests {
         let mut out = Vec::new();
         assert!(matches!(write(&report, &mut out), Err(WriteError::Inconsistent(_))));
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_failure_has_a_severity_of_its_own_and_the_worst_comes_first() {
+        let text = written(&sample::with_a_worse_failure());
+        let (_, suite) =
+            text.split_once("<testsuite name=\"s3-bucket-secure-transport\"").expect("the suite");
+        let (suite, _) = suite.split_once("</testsuite>").expect("its end");
+        let failures = suite.split("<failure ").skip(1).filter_map(|failure| failure.split_once(" type=\""));
+        let types: Vec<&str> = failures.filter_map(|(_, rest)| rest.split('"').next()).collect();
+        assert_eq!(types, ["critical", "medium", "medium", "medium", "medium", "medium", "medium"]);
+        assert!(
+            suite.contains("<property name=\"severity\" value=\"medium\""),
+            "that of the control: {suite}"
+        );
     }
 }

@@ -6,7 +6,7 @@
 //! which would be a verdict. Where a control does not apply it is 99, Other, named "Not applicable", since OCSF
 //! has no word for it.
 //!
-//! `severity_id` is how bad it is now: that of the control for a failure and for what was not observed, which may
+//! `severity_id` is how bad it is now: that of the finding for a failure and for what was not observed, which may
 //! be one, and Informational where there is nothing to do. `status_id` is the state of somebody's work on the
 //! finding, of which Upright knows nothing: 1, New.
 
@@ -93,7 +93,7 @@ impl<'a> Events<'a> {
             "time": self.observed_at,
             "type_name": "Compliance Finding: Create",
             "type_uid": CLASS_COMPLIANCE_FINDING * 100 + ACTIVITY_CREATE,
-            "unmapped": unmapped(finding),
+            "unmapped": unmapped(finding, control),
         });
         tidy(&mut event);
         event
@@ -250,9 +250,9 @@ pub(super) fn is_web(url: &str) -> bool {
 }
 
 /// What OCSF has no attribute for.
-fn unmapped(finding: &Finding) -> Value {
+fn unmapped(finding: &Finding, control: Option<&ControlRow>) -> Value {
     json!({
-        "control_severity": finding.severity,
+        "control_severity": control.map_or(finding.severity, |control| control.severity),
         "not_observed": finding.unseen,
         "verdict": finding.verdict,
     })
@@ -372,5 +372,21 @@ mod tests {
         report.run.observed_at = "yesterday".to_owned();
         let error = write(&report, &mut Vec::new()).expect_err("no time").to_string();
         assert!(error.contains("yesterday"), "{error}");
+    }
+
+    #[test]
+    fn the_severity_is_that_of_the_finding_beside_that_of_the_control() {
+        let events = events(&sample::with_a_worse_failure());
+        let severities: Vec<_> = events
+            .iter()
+            .filter(|event| event["unmapped"]["control_severity"] == "medium")
+            .filter(|event| event["compliance"]["status_id"] == 3)
+            .map(|event| event["severity_id"].as_u64())
+            .collect();
+        assert_eq!(severities.iter().filter(|severity| **severity == Some(5)).count(), 1);
+        assert!(
+            severities.len() > 1 && severities.iter().all(|of| [Some(3), Some(5)].contains(of)),
+            "{severities:?}"
+        );
     }
 }

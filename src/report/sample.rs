@@ -51,6 +51,18 @@ pub(crate) fn report() -> Report {
     }
 }
 
+/// The sample, in which one failure was seen to be worse: the last of the seven of `s3-bucket-secure-transport`, a
+/// control of medium severity, is critical.
+pub(crate) fn with_a_worse_failure() -> Report {
+    let mut report = report();
+    let mut failing = report
+        .findings
+        .iter_mut()
+        .filter(|finding| finding.control == "s3-bucket-secure-transport" && finding.verdict == Fail);
+    failing.next_back().expect("the sample has it").severity = Severity::Critical;
+    report
+}
+
 /// The report of a run in which everything was seen and everything passes.
 pub(crate) fn clean() -> Report {
     let mut report = report();

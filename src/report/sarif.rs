@@ -6,7 +6,8 @@
 //! standard keeps for a rule that had too little information to decide, and its message begins with
 //! `Not observed`: GitHub, which does not read `kind`, shows it as an alert with the severity of its rule. What
 //! passes or does not apply would be an alert there as well. It is therefore no result, and is counted in the
-//! properties of the run and of its rule.
+//! properties of the run and of its rule. GitHub takes the severity of an alert from its rule, which has that of the
+//! control; that of a failure that is worse is in the level and the properties of its result.
 //!
 //! A resource has no file, and GitHub refuses a whole document over one result without a location. The location
 //! is therefore a path made of what the resource is, `aws/<account>/<region>/<type>/<ARN>`, the same in each run;

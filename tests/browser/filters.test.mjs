@@ -19,7 +19,7 @@ after(() => browser?.close());
 const distinct = (values) => [...new Set(values)].sort();
 const VALUES = {
   verdict: ["pass", "fail", "unknown", "not_applicable"],
-  severity: distinct(report.controls.map((control) => control.severity)),
+  severity: distinct(report.findings.map((finding) => finding.severity)),
   account: report.accounts.map((account) => account.id),
   region: distinct(report.findings.map((finding) => finding.region)),
   service: distinct(report.controls.map((control) => control.service)),

@@ -74,6 +74,17 @@ def databases(world):
         world, "dev", EU, "scratch", "mysql",
         PubliclyAccessible=True, AutoMinorVersionUpgrade=False, StorageEncrypted=False, MultiAZ=False,
     )
+    # Public as well, with an open group in a subnet that leads to the internet.
+    world.client("dev", "rds", US).create_db_subnet_group(
+        DBSubnetGroupName="dev-main",
+        DBSubnetGroupDescription="demo: dev-main",
+        SubnetIds=[world.got("dev", "subnets", "dev-main")],
+    )
+    database(
+        world, "dev", US, "reachable",
+        PubliclyAccessible=True, StorageEncrypted=True, MultiAZ=True,
+        DBSubnetGroupName="dev-main", VpcSecurityGroupIds=[world.got("dev", "security_groups", "all-open")],
+    )
     database(
         world, "dev", EU, "exempt", "mysql",
         StorageEncrypted=True, MultiAZ=False, Tags=[{"Key": "upright:single-zone", "Value": "development"}],

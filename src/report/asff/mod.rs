@@ -85,7 +85,7 @@ pub struct AsffFinding {
 pub struct AsffSeverity {
     /// `INFORMATIONAL`, `LOW`, `MEDIUM`, `HIGH` or `CRITICAL`.
     pub label: &'static str,
-    /// Severity of the control.
+    /// Severity of the finding, whatever its verdict.
     pub original: &'static str,
 }
 

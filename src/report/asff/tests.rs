@@ -154,3 +154,14 @@ fn the_product_is_that_of_the_account_and_of_its_partition() {
     );
     assert_eq!(main_region("aws-us-gov"), "us-gov-west-1");
 }
+
+#[test]
+fn the_severity_is_that_of_the_finding() {
+    let report = sample::with_a_worse_failure();
+    let finding = report.findings.iter().find(|finding| {
+        finding.control == "s3-bucket-secure-transport" && finding.severity == Severity::Critical
+    });
+    let told = Findings::of(&report).expect("a report with a time").asff(finding.expect("one"), "eu-west-1");
+    assert_eq!((told.severity.label, told.severity.original), ("CRITICAL", "critical"));
+    assert_eq!(told.finding_provider_fields.severity, told.severity);
+}

@@ -75,6 +75,8 @@ struct Reference<'a> {
 /// A resource that fails.
 #[derive(Serialize)]
 struct Failing<'a> {
+    /// How bad it is; empty where all that fail the control are equally bad.
+    severity: &'static str,
     href: String,
     resource: String,
     account: &'a str,
@@ -82,14 +84,14 @@ struct Failing<'a> {
 }
 
 impl<'a> List<'a> {
-    pub(super) fn of(report: &Report, controls: &[&'a ControlRow]) -> Self {
+    pub(super) fn of(report: &Report, figures: &Figures<'_>, controls: &[&'a ControlRow]) -> Self {
         Self {
             controls: controls
                 .iter()
                 .map(|control| Line {
                     link: Link::to_control(&control.id),
                     title: &control.title,
-                    severity: control.severity.as_str(),
+                    severity: figures.severity(control).as_str(),
                     totals: control.totals,
                 })
                 .collect(),
@@ -105,16 +107,17 @@ impl<'a> Control<'a> {
         figures: &Figures<'a>,
         role: Role<'_>,
     ) -> Self {
+        let are_equally_bad = figures.severities(control).is_none();
         let failing: Vec<Failing<'a>> = figures
             .findings(&control.id, VerdictKind::Fail)
             .take(FAILING)
-            .map(|finding| Failing::of(finding, role))
+            .map(|finding| Failing::of(finding, are_equally_bad, role))
             .collect();
         Self {
             anchor: anchor("control", &control.id),
             id: &control.id,
             title: &control.title,
-            severity: control.severity.as_str(),
+            severity: figures.severity(control).as_str(),
             service: &control.service,
             resource_type: &control.resource_type,
             rationale: pieces(&control.rationale),
@@ -168,8 +171,9 @@ impl<'a> Reference<'a> {
 }
 
 impl<'a> Failing<'a> {
-    fn of(finding: &'a Finding, role: Role<'_>) -> Self {
+    fn of(finding: &'a Finding, are_equally_bad: bool, role: Role<'_>) -> Self {
         Self {
+            severity: if are_equally_bad { "" } else { finding.severity.as_str() },
             href: role.finding(finding),
             resource: finding.subject().into_owned(),
             account: &finding.account,

@@ -69,7 +69,7 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
     report.check()?;
     let mut page = Page { templates: templates()?, out: BufWriter::with_capacity(1 << 16, out) };
     let figures = Figures::of(report);
-    let controls = worst_first(report);
+    let controls = worst_first(report, &figures);
     page.part("head.html", &start::Head::of(report, role))?;
     page.raw(STYLE)?;
     page.part("start.html", &start::Start::of(report, role))?;
@@ -79,7 +79,7 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
     page.part("answer.html", &start::Answer::of(report, &figures, &controls, role))?;
     page.part("not_observed.html", &not_observed::NotObserved::of(report, role))?;
     page.part("frameworks.html", &frameworks::Frameworks::of(report, role))?;
-    page.part("controls.html", &controls::List::of(report, &controls))?;
+    page.part("controls.html", &controls::List::of(report, &figures, &controls))?;
     for control in controls {
         page.part("control.html", &controls::Control::of(control, report, &figures, role))?;
     }

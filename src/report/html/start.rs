@@ -150,7 +150,7 @@ impl<'a> Worst<'a> {
         Self {
             link: Link::to_control(&control.id),
             title: &control.title,
-            severity: control.severity.as_str(),
+            severity: figures.severity(control).as_str(),
             is_about_public_access: control.is_about_public_access(),
             reach: reach(control, figures),
             href: role.filtered(&[("control", &control.id), ("verdict", "fail")]),
@@ -158,14 +158,15 @@ impl<'a> Worst<'a> {
     }
 }
 
-/// `12 resources in 3 accounts`.
+/// `12 resources in 3 accounts`, and how bad where that differs: `12 resources in 3 accounts: 1 critical, 11 high`.
 pub(super) fn reach(control: &ControlRow, figures: &Figures<'_>) -> String {
     let accounts: BTreeSet<&str> =
         figures.findings(&control.id, VerdictKind::Fail).map(|finding| finding.account.as_str()).collect();
     format!(
-        "{} in {}",
+        "{} in {}{}",
         text::count(control.totals.fail, "resource", "resources"),
-        text::count(accounts.len() as u64, "account", "accounts")
+        text::count(accounts.len() as u64, "account", "accounts"),
+        figures.severities(control).map(|severities| format!(": {severities}")).unwrap_or_default()
     )
 }
 

@@ -514,3 +514,22 @@ fn a_sentence_comes_apart_at_its_backticks() {
     assert_eq!(pieces("plain"), [piece("plain", false)]);
     assert!(pieces("").is_empty());
 }
+
+#[test]
+fn a_control_with_a_worse_failure_shows_it_first_and_says_how_many_are() {
+    let page = page(&sample::with_a_worse_failure());
+    let section = between(&page, "id=\"control-s3-bucket-secure-transport\"", "</article>");
+    let badges: Vec<&str> = section.match_indices("class=\"badge ").map(|(at, _)| &section[at..]).collect();
+    assert!(badges[0].starts_with("class=\"badge critical\""), "{section}");
+    assert!(section.contains("7 resources in 2 accounts: 1 critical, 6 medium"), "{section}");
+    let failing = between(section, "<ul class=\"failing\">", "</ul>");
+    let first = failing.find("badge critical").expect("the worst");
+    assert!(first < failing.find("badge medium").expect("the others"), "{failing}");
+    let worst = between(&page, "<ol", "</ol>");
+    assert!(worst.contains(": 1 critical, 6 medium"), "{worst}");
+    // Where all are equally bad there is nothing to tell apart.
+    let page = self::page(&sample::report());
+    assert!(!page.contains("1 critical, 6 medium"));
+    let section = between(&page, "id=\"control-s3-bucket-secure-transport\"", "</article>");
+    assert!(!between(section, "<ul class=\"failing\">", "</ul>").contains("badge"));
+}

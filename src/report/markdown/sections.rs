@@ -113,7 +113,7 @@ fn changed(
 
 /// The controls that fail, worst first.
 pub(super) fn controls(page: &mut Page, report: &Report, figures: &Figures<'_>) {
-    let failing = worst_first(report).into_iter().filter(|control| control.totals.fail > 0);
+    let failing = worst_first(report, figures).into_iter().filter(|control| control.totals.fail > 0);
     let mut rows = failing
         .map(|control| {
             let accounts: HashSet<&str> = figures
@@ -121,7 +121,7 @@ pub(super) fn controls(page: &mut Page, report: &Report, figures: &Figures<'_>) 
                 .map(|finding| finding.account.as_str())
                 .collect();
             [
-                control.severity.to_string(),
+                figures.severities(control).unwrap_or_else(|| figures.severity(control).to_string()),
                 format!("{} {}", code(&control.id), escape(&short(&control.title))),
                 text::thousands(control.totals.fail),
                 text::thousands(accounts.len() as u64),
@@ -221,7 +221,8 @@ pub(super) fn accounts(page: &mut Page, report: &Report, figures: &Figures<'_>) 
 
 /// What fails each control, folded away.
 pub(super) fn resources(page: &mut Page, report: &Report, figures: &Figures<'_>, index: &Index<'_>) {
-    let mut failing = worst_first(report).into_iter().filter(|control| control.totals.fail > 0).peekable();
+    let failing = worst_first(report, figures).into_iter();
+    let mut failing = failing.filter(|control| control.totals.fail > 0).peekable();
     if failing.peek().is_some() {
         page.line("## Failing resources");
     }
@@ -248,11 +249,12 @@ pub(super) fn resources(page: &mut Page, report: &Report, figures: &Figures<'_>,
 /// What is seen of a control when its resources are folded away, why it fails and what to do.
 fn start_of(control: &ControlRow, figures: &Figures<'_>) -> String {
     let summary = format!(
-        "<details><summary>{} {}: {} ({})</summary>",
-        control.severity,
+        "<details><summary>{} {}: {} ({}{})</summary>",
+        figures.severity(control),
         escape(&short(&control.id)),
         escape(&short(&control.title)),
-        text::thousands(control.totals.fail)
+        text::thousands(control.totals.fail),
+        figures.severities(control).map(|severities| format!(": {severities}")).unwrap_or_default()
     );
     let why = figures.findings(&control.id, VerdictKind::Fail).next().map_or(String::new(), |first| {
         let steps = advice::paragraph(&advice::steps(first, Some(control)));

@@ -168,3 +168,17 @@ fn a_broken_report_is_not_written() {
     assert!(matches!(write(&report, &mut out), Err(WriteError::Inconsistent(_))));
     assert!(out.is_empty());
 }
+
+#[test]
+fn failures_of_a_control_are_told_by_severity_where_it_differs() {
+    let report = sample::with_a_worse_failure();
+    let page = written(&report);
+    let row =
+        rows(&page).into_iter().find(|row| row.len() == 4 && row[1].contains("s3-bucket-secure-transport"));
+    assert_eq!(row.map(|row| (row[0], row[2])), Some(("1 critical, 6 medium", "7")));
+    assert!(
+        page.contains("<summary>critical s3") && page.contains("(7: 1 critical, 6 medium)</summary>"),
+        "{page}"
+    );
+    assert!(!written(&sample::report()).contains("1 critical, 6 medium"));
+}

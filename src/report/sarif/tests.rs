@@ -147,3 +147,22 @@ fn a_broken_report_is_not_written() {
     assert!(matches!(write(&report, &mut out), Err(WriteError::Inconsistent(_))));
     assert!(out.is_empty());
 }
+
+#[test]
+fn a_failure_that_is_worse_than_its_rule_has_a_level_of_its_own() {
+    let report = sample::with_a_worse_failure();
+    let document = document(&report);
+    let levels: Vec<(&str, &str)> = results(&document)
+        .iter()
+        .filter(|result| result["ruleId"] == "s3-bucket-secure-transport" && result["kind"] == "fail")
+        .map(|result| {
+            let severity = &result["properties"]["finding"]["severity"];
+            (result["level"].as_str().expect("level"), severity.as_str().expect("severity"))
+        })
+        .collect();
+    assert_eq!(levels[0], ("error", "critical"), "the worst first");
+    assert!(levels.len() == 7 && levels[1..].iter().all(|of| *of == ("warning", "medium")), "{levels:?}");
+    let rules = document["runs"][0]["tool"]["driver"]["rules"].as_array().expect("rules");
+    let rule = rules.iter().find(|rule| rule["id"] == "s3-bucket-secure-transport").expect("the rule");
+    assert_eq!(rule["properties"]["severity"], "medium");
+}

@@ -98,13 +98,17 @@ fn not_observed(page: &mut Screen, explained: &Explanation<'_>) {
 
 fn rule(page: &mut Screen, explained: &Explanation<'_>) {
     let evidence = &explained.finding.evidence;
-    if let Some(Rule { when, pass, parameters }) = &explained.rule {
+    if let Some(Rule { when, pass, severity_if, parameters }) = &explained.rule {
         if let Some(when) = when {
             page.heading("Applies when");
             page.verbatim(2, when);
         }
         page.heading("Passes when");
         page.verbatim(2, pass);
+        for (severity, when) in severity_if.iter().rev() {
+            page.heading(&format!("A failure is {severity} when"));
+            page.verbatim(2, when);
+        }
         for (name, value) in parameters {
             page.line([
                 (Paint::Dim, "  params."),

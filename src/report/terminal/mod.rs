@@ -138,7 +138,7 @@ impl<'a> Summary<'a> {
 
     fn failed(&mut self) {
         let failing: Vec<&ControlRow> =
-            worst_first(self.report).into_iter().filter(|control| control.totals.fail > 0).collect();
+            worst_first(self.report, &self.figures).into_iter().filter(|c| c.totals.fail > 0).collect();
         if failing.is_empty() {
             return;
         }
@@ -146,9 +146,10 @@ impl<'a> Summary<'a> {
         let counts: Vec<String> = failing.iter().map(|c| text::thousands(c.totals.fail)).collect();
         let wide = counts.iter().map(|count| count.len()).max().unwrap_or(0);
         for (control, count) in failing.into_iter().zip(&counts) {
+            let severity = self.figures.severity(control);
             self.screen.line([
                 (Paint::Plain, "  "),
-                (Paint::of(control.severity), &padded(control.severity.as_str(), 13)),
+                (Paint::of(severity), &padded(severity.as_str(), 13)),
                 (Paint::Plain, &format!(" {count:>wide$}  ")),
                 (Paint::Bold, &control.id),
                 (Paint::Plain, "  "),
@@ -161,6 +162,9 @@ impl<'a> Summary<'a> {
     fn failing_resources(&mut self, control: &ControlRow, margin: usize) {
         let margin = " ".repeat(margin);
         let failing: Vec<&Finding> = self.figures.findings(&control.id, VerdictKind::Fail).collect();
+        if let Some(severities) = self.figures.severities(control) {
+            self.screen.line([(Paint::Plain, margin.as_str()), (Paint::Dim, &severities)]);
+        }
         if self.options.verbosity == Verbosity::Verbose {
             for finding in failing.iter().take(RESOURCES) {
                 let place = format!(" in {} {}", finding.account, finding.region);

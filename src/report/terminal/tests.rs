@@ -167,3 +167,34 @@ fn no_explanation_lets_anything_hostile_through() {
         }
     }
 }
+
+#[test]
+fn a_control_with_a_worse_failure_is_as_bad_as_that_and_says_how_many_are() {
+    let text = shown(&sample::with_a_worse_failure(), 100, Verbosity::Normal);
+    assert!(text.contains("\nfailed: 4 critical, 1 high, 7 medium"), "{text}");
+    let mut lines = text.lines().skip_while(|line| !line.contains("  s3-bucket-secure-transport  "));
+    let control = lines.next().expect("the control");
+    assert!(control.starts_with("  critical      7  "), "{control}");
+    assert_eq!(lines.next().map(str::trim), Some("1 critical, 6 medium"));
+    let (worse, others) = text.split_once(control).expect("it is there");
+    assert!(!worse.contains("  medium  ") && others.contains("\n  medium  "), "worst first: {text}");
+}
+
+#[test]
+fn what_makes_a_failure_worse_is_part_of_its_rule() {
+    let report = sample::report();
+    let control = "id: s3-bucket-not-public\ntitle: t\nseverity: low\nresource: aws.s3.bucket\nrationale: r\n\
+                   severity_if: { high: resource.name == 'a', medium: resource.name == 'b' }\n\
+                   pass: resource.name == 'c'\nfail_message: f\nremediation: { text: t }\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("s3-bucket-not-public.yaml"), control).expect("written");
+    let set = crate::controls::ControlSet::load(&[folder.path().to_owned()]).expect("controls");
+    let finding =
+        report.findings.iter().find(|f| f.control == "s3-bucket-not-public").expect("in the sample");
+    let options = TerminalOptions { color: false, width: 100, verbosity: Verbosity::Normal };
+    let text = explanation(&report.explain(finding, &set).expect("its control is listed"), options);
+    let worse = text.find("A failure is high when\n  resource.name == 'a'\n").expect("the worst");
+    assert!(text[worse..].contains("A failure is medium when\n  resource.name == 'b'\n"), "{text}");
+    let json = serde_json::to_value(report.explain(finding, &set)).expect("JSON");
+    assert_eq!(json["rule"]["severity_if"]["high"], "resource.name == 'a'");
+}

@@ -189,3 +189,13 @@ fn a_hundred_thousand_findings_fit_into_the_page() {
     let block = block(&report).unwrap();
     assert!(block.len() <= 4_600_000, "{} bytes", block.len());
 }
+
+#[test]
+fn a_failure_that_is_worse_than_its_control_keeps_its_severity() {
+    let report = sample::with_a_worse_failure();
+    let data = decoded(&block(&report).unwrap());
+    assert_same(&report, &data);
+    let control =
+        data["controls"].as_array().unwrap().iter().find(|c| c["id"] == "s3-bucket-secure-transport");
+    assert_eq!(control.unwrap()["severity"], "medium");
+}
