@@ -169,7 +169,9 @@ pub enum Problem {
         reason: String,
     },
     /// The compressed data is damaged or ends early; what came before was read.
-    #[error("{packing} data is {what} at byte {packed} of it, after {offset} bytes of content; what came before was read")]
+    #[error(
+        "{packing} data is {what} at byte {packed} of it, after {offset} bytes of content; what came before was read"
+    )]
     Damaged {
         /// `gzip` or `zstd`.
         packing: &'static str,
@@ -181,7 +183,9 @@ pub enum Problem {
         offset: u64,
     },
     /// Decompression would give more than is allowed.
-    #[error("more than {limit} bytes after decompression; what came before was read; raise the limit if this is no mistake")]
+    #[error(
+        "more than {limit} bytes after decompression; what came before was read; raise the limit if this is no mistake"
+    )]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
@@ -202,8 +206,8 @@ pub enum Problem {
         /// The limit, in levels.
         limit: usize,
     },
-    /// Something is no JSON, and was left out.
-    #[error("no JSON at byte {offset}: {reason}")]
+    /// Something is no JSON, or not the JSON that belongs there, and was left out.
+    #[error("unreadable at byte {offset}: {reason}")]
     Malformed {
         /// Where.
         offset: u64,
@@ -216,8 +220,8 @@ pub enum Problem {
         /// Where the first such byte is.
         offset: u64,
     },
-    /// The input ends within a record.
-    #[error("cut short: ends at byte {offset} within a record")]
+    /// The input ends within a record or a list.
+    #[error("cut short: ends at byte {offset} within a record or a list of records")]
     CutShort {
         /// Where it ends.
         offset: u64,
