@@ -11,7 +11,7 @@ use std::rc::Rc;
 use flate2::{Decompress, FlushDecompress, Status};
 use thiserror::Error;
 
-use super::Limits;
+use super::{Limits, Problem};
 
 /// Compressed data that is read ahead.
 const INPUT_BYTES: usize = 64 << 10;
@@ -35,6 +35,17 @@ pub(super) enum Failure {
     /// The content is larger than is allowed.
     #[error("more than {0} bytes")]
     TooLarge(u64),
+}
+
+impl Failure {
+    /// What to tell of it: it came after so many bytes of content.
+    pub(super) fn at(self, offset: u64) -> Problem {
+        match self {
+            Self::Read(reason) => Problem::Read { offset, reason },
+            Self::Damaged { packing, what, packed } => Problem::Damaged { packing, what, packed, offset },
+            Self::TooLarge(limit) => Problem::TooLarge { limit },
+        }
+    }
 }
 
 /// A stream of content.

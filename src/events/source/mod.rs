@@ -269,5 +269,29 @@ pub fn read(number: usize, input: Input, options: &Options, sink: &mut impl Sink
     walk::read(number, input, options, sink, &mut Vec::new())
 }
 
+/// Hands the content of a stream, decompressed if it was compressed, piece by piece to `take`.
+///
+/// # Errors
+/// When it cannot be read to its end; what was read until then has been handed over.
+pub fn for_content(
+    reader: Box<dyn Read + '_>,
+    limits: &Limits,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), Problem> {
+    let mut offset = 0;
+    let mut piece = vec![0; 64 << 10];
+    let result = inflate::content(reader, limits).and_then(|(mut source, _)| {
+        loop {
+            let length = source.read(&mut piece)?;
+            if length == 0 {
+                return Ok(());
+            }
+            offset += length as u64;
+            take(piece.get(..length).unwrap_or_default());
+        }
+    });
+    result.map_err(|failure| failure.at(offset))
+}
+
 #[cfg(test)]
 mod tests;

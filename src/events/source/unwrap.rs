@@ -9,7 +9,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-use super::walk::{DEPTH, Walk, is_too_deep};
+use super::walk::{DEPTH, LISTS, Walk, is_too_deep};
 use super::{Pointer, Problem, Sink};
 use crate::events::json::{Json, Kind};
 use crate::events::record::{Record, RecordError};
@@ -19,9 +19,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// Keys of an envelope that hold a list of records or of further envelopes.
-const LISTS: [&str; 6] = ["Records", "Events", "events", "logEvents", "Messages", "records"];
 
 /// What S3, SNS and CloudTrail send to see whether a message arrives. These are no JSON.
 const TEST_MESSAGES: [&str; 2] = ["CWL CONTROL MESSAGE", "CloudTrail validation message"];

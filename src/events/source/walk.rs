@@ -18,8 +18,8 @@ const STEP: usize = 64 << 10;
 /// Envelopes and lists inside one another. SQS around SNS around an S3 notification are five.
 pub(super) const DEPTH: u8 = 10;
 
-/// Keys of a top-level object whose list is read element by element.
-const LISTS: [&str; 6] = ["Records", "Events", "events", "logEvents", "Messages", "records"];
+/// Keys of an envelope that hold a list of records or of further envelopes.
+pub(super) const LISTS: [&str; 6] = ["Records", "Events", "events", "logEvents", "Messages", "records"];
 
 /// Reads one input to its end. `buffer` is memory that one input leaves to the next.
 pub(super) fn read(
@@ -129,58 +129,62 @@ impl<S: Sink> Walk<'_, S> {
     fn row(&mut self, window: &mut Window<'_>, mut row: Row, depth: u8) -> bool {
         let mut step = STEP;
         loop {
-            let (used, stop, not_utf8) = {
-                let Text { text, not_utf8 } = window.text(step);
-                let (used, stop) = self.values(text, window.offset(), &mut row, depth);
-                (used, stop, not_utf8)
-            };
+            let Text { text, not_utf8 } = window.text(step);
+            let (used, stop) = self.values(text, window.offset(), &mut row, depth);
             window.consume(used);
-            if used > 0 {
-                step = STEP;
-            }
-            match stop {
+            let goes_on = match stop {
                 Stop::End => return true,
                 Stop::Nested => {
                     row = after_value(row);
-                    if !self.nested(window, depth + 1) && !self.recover(window, row) {
-                        return false;
-                    }
+                    self.nested(window, depth + 1) || recover(window, row)
                 }
                 Stop::Malformed(at, reason) => {
                     let offset = self.place(window.offset() + at as u64);
                     self.reject(Problem::Malformed { offset, reason });
-                    if !self.leave_out(window, &mut row) {
-                        return false;
-                    }
+                    leave_out(window, &mut row)
                 }
                 Stop::Text { .. } if not_utf8 => {
                     let offset = self.place(window.offset() + window.text(usize::MAX).text.len() as u64);
                     self.reject(Problem::NotUtf8 { offset });
-                    if !self.leave_out(window, &mut row) {
-                        return false;
-                    }
+                    leave_out(window, &mut row)
                 }
-                Stop::Text { within: false } if row == Row::Document && window.peek().is_none() => {
-                    return true;
+                Stop::Text { .. } if used > 0 => {
+                    step = STEP;
+                    continue;
                 }
-                Stop::Text { .. } if used > 0 => {}
-                Stop::Text { .. } if step < window.bytes().len() => step = window.bytes().len(),
-                Stop::Text { within: true } if window.bytes().len() > self.options.limits.record_bytes => {
-                    let offset = self.place(window.offset());
-                    self.reject(Problem::RecordTooLarge { offset, limit: self.options.limits.record_bytes });
-                    if !self.leave_out(window, &mut row) {
-                        return false;
-                    }
+                Stop::Text { .. } if step < window.bytes().len() => {
+                    step = usize::MAX;
+                    continue;
                 }
                 Stop::Text { within } => {
-                    if !window.more() {
-                        self.cut_short(window, within);
-                        return false;
-                    }
                     step = usize::MAX;
+                    match self.more(window, &mut row, within) {
+                        Some(more) => more,
+                        None => return row == Row::Document && !within,
+                    }
                 }
+            };
+            if !goes_on {
+                return false;
             }
         }
+    }
+
+    /// Shows more of the value that the window begins with, or leaves the value out if it is too large. `None` at the
+    /// end of the content, else as for [`Walk::row`].
+    fn more(&mut self, window: &mut Window<'_>, row: &mut Row, within: bool) -> Option<bool> {
+        let limit = self.options.limits.record_bytes;
+        if within && window.bytes().len() > limit {
+            self.reject(Problem::RecordTooLarge { offset: self.place(window.offset()), limit });
+            return Some(leave_out(window, row));
+        }
+        if window.more() {
+            return Some(true);
+        }
+        if within || *row != Row::Document {
+            self.cut_short(window, within);
+        }
+        None
     }
 
     /// Reads as many values as the text holds; how many bytes that were, and why it stopped.
@@ -296,27 +300,6 @@ impl<S: Sink> Walk<'_, S> {
         }
     }
 
-    /// Passes over what the window begins with and cannot be read. `false` as for [`Walk::row`].
-    fn leave_out(&self, window: &mut Window<'_>, row: &mut Row) -> bool {
-        if *row == Row::Document {
-            window.skip_to_next_start();
-            return true;
-        }
-        if *row == Row::Comma || window.bytes().first() != Some(&b'{') {
-            return false;
-        }
-        *row = Row::Comma;
-        window.skip_object()
-    }
-
-    /// Goes on after a list or envelope that broke; `false` when there is no telling where.
-    fn recover(&self, window: &mut Window<'_>, row: Row) -> bool {
-        if row == Row::Document {
-            window.skip_to_next_start();
-        }
-        row == Row::Document
-    }
-
     /// The content has ended where it should not have.
     fn cut_short(&mut self, window: &mut Window<'_>, within: bool) {
         if within {
@@ -344,6 +327,27 @@ impl<S: Sink> Walk<'_, S> {
     pub(super) const fn origin(&self, offset: u64) -> Origin {
         Origin { input: self.number, offset }
     }
+}
+
+/// Passes over what the window begins with and cannot be read. `false` as for [`Walk::row`].
+fn leave_out(window: &mut Window<'_>, row: &mut Row) -> bool {
+    if *row == Row::Document {
+        window.skip_to_next_start();
+        return true;
+    }
+    if *row == Row::Comma || window.bytes().first() != Some(&b'{') {
+        return false;
+    }
+    *row = Row::Comma;
+    window.skip_object()
+}
+
+/// Goes on after a list or envelope that broke; `false` when there is no telling where.
+fn recover(window: &mut Window<'_>, row: Row) -> bool {
+    if row == Row::Document {
+        window.skip_to_next_start();
+    }
+    row == Row::Document
 }
 
 /// What follows a value.

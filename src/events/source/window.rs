@@ -121,19 +121,6 @@ impl<'r> Window<'r> {
         self.end > before
     }
 
-    /// The first byte that is no blank, after consuming the blanks; `None` at the end.
-    pub(super) fn peek(&mut self) -> Option<u8> {
-        loop {
-            let bytes = self.bytes();
-            let blanks = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            let found = bytes.get(blanks).copied();
-            self.consume(blanks);
-            if found.is_some() || !self.more() {
-                return found;
-            }
-        }
-    }
-
     /// Passes over everything up to a line that begins with a JSON object or array.
     ///
     /// JSON text has no line break inside a string, and objects that are written over several lines are indented.
@@ -174,12 +161,7 @@ impl<'r> Window<'r> {
 
     /// Why the content ended where it did, if that was not its end.
     pub(super) fn failure(&self) -> Option<Problem> {
-        let offset = self.seen();
-        Some(match self.failure.clone()? {
-            Failure::Read(reason) => Problem::Read { offset, reason },
-            Failure::Damaged { packing, what, packed } => Problem::Damaged { packing, what, packed, offset },
-            Failure::TooLarge(limit) => Problem::TooLarge { limit },
-        })
+        Some(self.failure.clone()?.at(self.seen()))
     }
 }
 
