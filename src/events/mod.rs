@@ -5,9 +5,10 @@
 
 pub mod attack;
 pub mod detection;
-// engine
-// falco
+pub mod engine;
+pub mod falco;
 pub mod json;
 pub mod record;
 pub mod ruleset;
-// sigma
+pub mod sigma;
+pub mod yaml;
