@@ -12,7 +12,6 @@ use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[cfg(not(feature = "package"))]
 use events_try::events;
 use events::engine::Scratch;
 use events::record::Record;
@@ -266,7 +265,7 @@ fn correlations_over_recorded_attacks_do_not_depend_on_the_order_of_files() {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(corpora.join("stratus/logs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut run = |files: &[PathBuf]| {
+    let run = |files: &[PathBuf]| {
         let mut correlator = rules.correlator(Limits::default());
         let mut scratch = Scratch::default();
         for raw in files.iter().flat_map(|file| records(file)) {
