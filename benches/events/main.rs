@@ -1,0 +1,217 @@
+//! Measures how fast events are read and judged, beside what no reader can do without: unpacking the files, and
+//! looking at their JSON once. See README.md beside this folder.
+//!
+//! Every line is measured by processes of their own, so that its peak is not another's.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement ends where something is missing")]
+
+mod corpus;
+
+use std::borrow::Cow;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libdeflater::Decompressor;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use upright::events::record::Record;
+use upright::events::source::{Input, Options, Origin, pool};
+
+use crate::corpus::Corpus;
+
+/// Events in the corpus, unless `UPRIGHT_BENCH_EVENTS` says otherwise.
+const EVENTS: u64 = 500_000;
+/// Bytes of one packed file.
+const FILE_BYTES: u64 = 10_000_000;
+/// Of so many times the shortest is shown: what disturbs a run only makes it longer.
+const RUNS: usize = 5;
+/// The first argument of a process that measures one line.
+const MEASURE: &str = "measure";
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Unpacking, and nothing else.
+    Gunzip,
+    /// Unpacking, and parsing every record once, for its eventSource and eventName.
+    Limit,
+    /// Upright without a rule: records with all their keys, counted, told apart by eventID, in order.
+    Read,
+}
+
+impl Line {
+    const ALL: [Self; 3] = [Self::Gunzip, Self::Limit, Self::Read];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gunzip => "gunzip only",
+            Self::Limit => "gunzip + parse to eventSource and eventName",
+            Self::Read => "Upright without rules",
+        }
+    }
+
+    /// Reads all files; how many events that were.
+    fn run(self, files: &[PathBuf], threads: usize) -> u64 {
+        match self {
+            Self::Gunzip => over_files(files, threads, |_| 0),
+            Self::Limit => over_files(files, threads, |bytes| names(std::str::from_utf8(bytes).unwrap())),
+            Self::Read => read(files, threads),
+        }
+    }
+}
+
+/// What one run took.
+#[derive(Debug, Serialize, Deserialize)]
+struct Run {
+    wall: Duration,
+    peak_mib: f64,
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, first, line, threads, folder] = args.as_slice()
+        && first == MEASURE
+    {
+        let run = measure(Line::ALL[line.parse::<usize>().unwrap()], threads.parse().unwrap(), Path::new(folder));
+        println!("{}", serde_json::to_string(&run).unwrap());
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let events = std::env::var("UPRIGHT_BENCH_EVENTS").map_or(EVENTS, |events| events.parse().unwrap());
+    let corpus = corpus::write(folder.path(), events, FILE_BYTES).unwrap();
+    println!(
+        "{} events in {} files: {:.0} MB packed, {:.0} MB unpacked, {} bytes an event\n",
+        corpus.events,
+        corpus.files.len(),
+        corpus.packed as f64 / 1e6,
+        corpus.inflated as f64 / 1e6,
+        corpus.inflated / corpus.events
+    );
+    println!("| line | threads | seconds | events/s | MB/s unpacked | peak MiB | times the limit | speed-up |");
+    println!("|---|---|---|---|---|---|---|---|");
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let all_threads = if cores > 1 { vec![1, cores] } else { vec![1] };
+    let mut limits = Vec::new();
+    for (number, line) in Line::ALL.into_iter().enumerate() {
+        let mut one = Duration::ZERO;
+        for (place, &threads) in all_threads.iter().enumerate() {
+            let run = best(number, threads, folder.path());
+            if place == 0 {
+                one = run.wall;
+            }
+            if line == Line::Limit {
+                limits.push(run.wall);
+            }
+            print_row(line, threads, &run, &corpus, limits.get(place).copied(), one);
+        }
+    }
+}
+
+fn print_row(line: Line, threads: usize, run: &Run, corpus: &Corpus, limit: Option<Duration>, one: Duration) {
+    let seconds = run.wall.as_secs_f64();
+    let ratio = limit.map_or(String::new(), |limit| format!("{:.2}", seconds / limit.as_secs_f64()));
+    println!(
+        "| {} | {threads} | {seconds:.3} | {:.0} | {:.0} | {:.0} | {ratio} | {:.2} |",
+        line.name(),
+        corpus.events as f64 / seconds,
+        corpus.inflated as f64 / 1e6 / seconds,
+        run.peak_mib,
+        one.as_secs_f64() / seconds,
+    );
+}
+
+/// The best of some runs, with the highest peak.
+fn best(line: usize, threads: usize, folder: &Path) -> Run {
+    let mut best = Run { wall: Duration::MAX, peak_mib: 0.0 };
+    for _ in 0..RUNS {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([MEASURE, &line.to_string(), &threads.to_string()])
+            .arg(folder)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let run: Run = serde_json::from_slice(&output.stdout).unwrap();
+        best.wall = best.wall.min(run.wall);
+        best.peak_mib = best.peak_mib.max(run.peak_mib);
+    }
+    best
+}
+
+fn measure(line: Line, threads: usize, folder: &Path) -> Run {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let start = Instant::now();
+    let events = line.run(&files, threads);
+    let wall = start.elapsed();
+    assert!(line == Line::Gunzip || events > 0);
+    Run { wall, peak_mib: peak_mib() }
+}
+
+/// The most memory this process had resident; 0 where the system does not say.
+fn peak_mib() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or_default() / 1024.0
+}
+
+/// Unpacks every file as a whole, which is the fastest way if memory is no matter.
+fn over_files(files: &[PathBuf], threads: usize, look: fn(&[u8]) -> u64) -> u64 {
+    let (next, events) = (AtomicUsize::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut unpacked = Vec::new();
+                while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let packed = fs::read(file).unwrap();
+                    let size = packed.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+                    let size = usize::try_from(size).unwrap();
+                    if unpacked.len() < size {
+                        unpacked.resize(size, 0);
+                    }
+                    let size = Decompressor::new().gzip_decompress(&packed, &mut unpacked).unwrap();
+                    events.fetch_add(look(&unpacked[..size]), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    events.into_inner()
+}
+
+/// Parses every record of a file for its eventSource and eventName.
+fn names(text: &str) -> u64 {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Names<'a> {
+        #[serde(borrow)]
+        event_source: Cow<'a, str>,
+        #[serde(borrow)]
+        event_name: Cow<'a, str>,
+    }
+
+    let mut rest = text.strip_prefix("{\"Records\":[").unwrap();
+    let mut events = 0;
+    loop {
+        let mut records = serde_json::Deserializer::from_str(rest).into_iter::<Names<'_>>();
+        let names = records.next().unwrap().unwrap();
+        events += u64::from(!names.event_source.is_empty() && !names.event_name.is_empty());
+        rest = &rest[records.byte_offset()..];
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return events,
+        }
+    }
+}
+
+/// Reads as `upright events scan` does, without rules.
+fn read(files: &[PathBuf], threads: usize) -> u64 {
+    let inputs = files.iter().cloned().map(Input::file);
+    let watch = || |_: &Record<'_>, _: Origin, _: &mut Vec<()>| {};
+    let counts = pool::read(inputs, &Options::default(), NonZeroUsize::new(threads).unwrap(), watch, |_| {});
+    assert_eq!(counts.found(), counts.events);
+    counts.events
+}

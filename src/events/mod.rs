@@ -1,0 +1,14 @@
+//! Rules over what happened: Falco and Sigma files, unmodified, over CloudTrail records from anywhere.
+//!
+//! A source turns bytes into [`record::Record`]s, a [`ruleset::RuleSet`] says which rules match each of them, and
+//! a match becomes a [`detection::Detection`].
+
+pub mod attack;
+pub mod detection;
+pub mod engine;
+pub mod falco;
+pub mod json;
+pub mod record;
+pub mod ruleset;
+pub mod sigma;
+pub mod yaml;

@@ -1,0 +1,406 @@
+//! One CloudTrail record, checked and borrowed.
+//!
+//! [The record's contents](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html)
+//! are read in one pass that checks the JSON and notes where each top-level value stands. Everything deeper is found
+//! when a rule asks for it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use super::json::Json;
+
+/// Declares the top-level keys that have a place of their own.
+macro_rules! keys {
+    ($($variant:ident = $name:literal),+ $(,)?) => {
+        /// A top-level key that AWS documents; other keys are kept too, but found more slowly.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the names are those of the record reference")]
+        pub enum Key { $($variant),+ }
+
+        impl Key {
+            /// How many there are.
+            const COUNT: usize = [$(Self::$variant),+].len();
+
+            /// The key with this spelling.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// The key as it is written in a record.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+keys! {
+    Addendum = "addendum",
+    AdditionalEventData = "additionalEventData",
+    ApiVersion = "apiVersion",
+    AwsRegion = "awsRegion",
+    EdgeDeviceDetails = "edgeDeviceDetails",
+    ErrorCode = "errorCode",
+    ErrorMessage = "errorMessage",
+    EventCategory = "eventCategory",
+    EventContext = "eventContext",
+    EventId = "eventID",
+    EventName = "eventName",
+    EventSource = "eventSource",
+    EventTime = "eventTime",
+    EventType = "eventType",
+    EventVersion = "eventVersion",
+    InsightDetails = "insightDetails",
+    ManagementEvent = "managementEvent",
+    ReadOnly = "readOnly",
+    RecipientAccountId = "recipientAccountId",
+    RequestId = "requestID",
+    RequestParameters = "requestParameters",
+    Resources = "resources",
+    ResponseElements = "responseElements",
+    ServiceEventDetails = "serviceEventDetails",
+    SessionCredentialFromConsole = "sessionCredentialFromConsole",
+    SharedEventId = "sharedEventID",
+    SourceIpAddress = "sourceIPAddress",
+    TlsDetails = "tlsDetails",
+    UserAgent = "userAgent",
+    UserIdentity = "userIdentity",
+    VpcEndpointAccountId = "vpcEndpointAccountId",
+    VpcEndpointId = "vpcEndpointId",
+}
+
+/// Why some bytes are no record.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The text ends within the record.
+    #[error("the record ends before it is complete")]
+    Incomplete,
+    /// It is no JSON object.
+    #[error("no record at byte {offset}: {reason}")]
+    Malformed {
+        /// Bytes from the start of what was given to read.
+        offset: usize,
+        /// What the JSON reader says.
+        reason: String,
+    },
+    /// It is not UTF-8, which JSON is.
+    #[error("the record is not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// Bytes from the start of what was given to read.
+        offset: usize,
+    },
+}
+
+/// A CloudTrail record: checked JSON, borrowed from the bytes it was read from.
+#[derive(Clone)]
+pub struct Record<'a> {
+    raw: Json<'a>,
+    known: [Option<Json<'a>>; Key::COUNT],
+    /// Keys that AWS may add, and those of tests.
+    other: Vec<(Cow<'a, str>, Json<'a>)>,
+}
+
+impl<'a> Record<'a> {
+    /// Reads one record that fills `bytes`; blanks around it do no harm.
+    ///
+    /// # Errors
+    /// When the bytes are no UTF-8, or no single JSON object.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| RecordError::NotUtf8 { offset: error.valid_up_to() })?;
+        let (record, rest) = Self::read(text)?;
+        let rest = rest.trim_ascii_start();
+        if rest.is_empty() {
+            return Ok(record);
+        }
+        Err(RecordError::Malformed {
+            offset: text.len() - rest.len(),
+            reason: "something follows the record".to_owned(),
+        })
+    }
+
+    /// Reads the record that `text` begins with, and returns what follows it.
+    ///
+    /// For text that was found to be UTF-8 as a whole, such as a buffer of many records: each byte is looked at once.
+    ///
+    /// # Errors
+    /// [`RecordError::Incomplete`] when more text is needed, and [`RecordError::Malformed`] when no text would help.
+    pub fn read(text: &'a str) -> Result<(Self, &'a str), RecordError> {
+        let start = text.len() - text.trim_ascii_start().len();
+        let body = text.get(start..).unwrap_or_default();
+        let mut stream = serde_json::Deserializer::from_str(body).into_iter::<Parts<'a>>();
+        let parts = match stream.next() {
+            Some(Ok(parts)) => parts,
+            Some(Err(error)) if error.is_eof() => return Err(RecordError::Incomplete),
+            None => return Err(RecordError::Incomplete),
+            Some(Err(error)) => return Err(malformed(text, start, body, &error)),
+        };
+        let end = stream.byte_offset();
+        let (raw, rest) = body.split_at_checked(end).unwrap_or((body, ""));
+        Ok((Self { raw: Json::checked(raw), known: parts.known, other: parts.other }, rest))
+    }
+
+    /// The record as it was written.
+    #[must_use]
+    pub const fn raw(&self) -> &'a str {
+        self.raw.text()
+    }
+
+    /// The record as a JSON value.
+    #[must_use]
+    pub const fn json(&self) -> Json<'a> {
+        self.raw
+    }
+
+    /// The value of a documented top-level key.
+    #[must_use]
+    pub fn value(&self, key: Key) -> Option<Json<'a>> {
+        self.known.get(key as usize).copied().flatten()
+    }
+
+    /// The value of any top-level key.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Json<'a>> {
+        match Key::from_name(name) {
+            Some(key) => self.value(key),
+            None => self.other.iter().find(|(other, _)| other == name).map(|(_, value)| *value),
+        }
+    }
+
+    /// The value at the end of a path of keys; `None` as soon as one is missing or is no object.
+    #[must_use]
+    pub fn at(&self, key: Key, path: &[&str]) -> Option<Json<'a>> {
+        path.iter().try_fold(self.value(key)?, |value, step| value.get(step))
+    }
+
+    /// The text of a top-level key; `None` when it is missing or is no text.
+    #[must_use]
+    pub fn text(&self, key: Key) -> Option<Cow<'a, str>> {
+        self.value(key)?.as_str()
+    }
+
+    /// `eventID`, the identity of the event.
+    #[must_use]
+    pub fn event_id(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::EventId)
+    }
+
+    /// `eventSource`, such as `s3.amazonaws.com`.
+    #[must_use]
+    pub fn event_source(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::EventSource)
+    }
+
+    /// `eventName`, the API call.
+    #[must_use]
+    pub fn event_name(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::EventName)
+    }
+
+    /// `eventTime` as written; see [`Record::timestamp`].
+    #[must_use]
+    pub fn event_time(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::EventTime)
+    }
+
+    /// `eventTime`; `None` when it is missing or no RFC 3339 time.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        self.event_time()?.parse().ok()
+    }
+
+    /// `awsRegion`
+    #[must_use]
+    pub fn aws_region(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::AwsRegion)
+    }
+
+    /// `recipientAccountId`, the account whose trail the record is in.
+    #[must_use]
+    pub fn recipient_account_id(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::RecipientAccountId)
+    }
+
+    /// `eventType`, such as `AwsApiCall`.
+    #[must_use]
+    pub fn event_type(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::EventType)
+    }
+
+    /// `eventCategory`: `Management`, `Data`, `NetworkActivity` or `Insight`.
+    #[must_use]
+    pub fn event_category(&self) -> Option<Cow<'a, str>> {
+        self.text(Key::EventCategory)
+    }
+
+    /// Whether this tells of unusual numbers of calls, and not of a call.
+    #[must_use]
+    pub fn is_insight(&self) -> bool {
+        self.event_type().as_deref() == Some("AwsCloudTrailInsight")
+            || self.event_category().as_deref() == Some("Insight")
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Record").field(&self.raw()).finish()
+    }
+}
+
+fn malformed(text: &str, start: usize, body: &str, error: &serde_json::Error) -> RecordError {
+    let before: usize = body.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let reason = match text.trim_ascii_start().as_bytes().first() {
+        Some(b'{') => error.to_string(),
+        _ => "a record is a JSON object".to_owned(),
+    };
+    RecordError::Malformed { offset: start + before + error.column().saturating_sub(1), reason }
+}
+
+/// Where the top-level values stand.
+struct Parts<'a> {
+    known: [Option<Json<'a>>; Key::COUNT],
+    other: Vec<(Cow<'a, str>, Json<'a>)>,
+}
+
+impl<'de> serde::Deserialize<'de> for Parts<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PartsVisitor)
+    }
+}
+
+struct PartsVisitor;
+
+impl<'de> Visitor<'de> for PartsVisitor {
+    type Value = Parts<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts<'de>, A::Error> {
+        let mut parts = Parts { known: [None; Key::COUNT], other: Vec::new() };
+        while let Some(name) = map.next_key::<KeyName<'de>>()? {
+            let value = Json::checked(map.next_value::<&'de RawValue>()?.get());
+            match name {
+                KeyName::Known(key) => {
+                    if let Some(place) = parts.known.get_mut(key as usize) {
+                        place.get_or_insert(value);
+                    }
+                }
+                KeyName::Other(name) => parts.other.push((name, value)),
+            }
+        }
+        Ok(parts)
+    }
+}
+
+enum KeyName<'a> {
+    Known(Key),
+    Other(Cow<'a, str>),
+}
+
+impl<'a> From<Cow<'a, str>> for KeyName<'a> {
+    fn from(name: Cow<'a, str>) -> Self {
+        Key::from_name(&name).map_or(Self::Other(name), Self::Known)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for KeyName<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As bytes, because half a surrogate pair in a key is no reason to lose the record.
+        deserializer.deserialize_bytes(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = KeyName<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_bytes<E>(self, name: &'de [u8]) -> Result<KeyName<'de>, E> {
+        Ok(KeyName::from(String::from_utf8_lossy(name)))
+    }
+
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<KeyName<'de>, E> {
+        Ok(KeyName::from(Cow::Owned(String::from_utf8_lossy(name).into_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = r#" {"eventName":"A","userIdentity":{"type":"Root","sessionContext":{"x":1}},"zzz":[1],
+        "eventTime":"2024-05-06T07:08:09Z","eventID":"e\u0031"} "#;
+
+    #[test]
+    fn every_top_level_value_is_found() {
+        let record = Record::parse(RECORD.as_bytes()).unwrap();
+        assert_eq!(record.event_name().as_deref(), Some("A"));
+        assert_eq!(record.event_id().as_deref(), Some("e1"));
+        assert_eq!(record.member("zzz").map(Json::text), Some("[1]"));
+        assert_eq!(record.at(Key::UserIdentity, &["sessionContext", "x"]).map(Json::text), Some("1"));
+        assert_eq!(record.at(Key::UserIdentity, &["type", "x"]), None);
+        assert_eq!(record.raw(), RECORD.trim());
+        assert_eq!(record.timestamp().map(|time| time.as_second()), Some(1_714_979_289));
+    }
+
+    #[test]
+    fn what_follows_a_record_is_handed_back() {
+        let (record, rest) = Record::read(r#"{"eventName":"A"},{"eventName":"B"}]"#).unwrap();
+        assert_eq!(record.raw(), r#"{"eventName":"A"}"#);
+        assert_eq!(rest, r#",{"eventName":"B"}]"#);
+    }
+
+    #[test]
+    fn a_cut_record_asks_for_more_and_a_broken_one_does_not() {
+        assert!(matches!(Record::read(r#"{"eventName":"A"#), Err(RecordError::Incomplete)));
+        assert!(matches!(Record::read("  "), Err(RecordError::Incomplete)));
+        let Err(RecordError::Malformed { offset, .. }) = Record::read("{\n \"a\":x}") else {
+            panic!("it is broken")
+        };
+        assert_eq!(offset, 7);
+        let Err(RecordError::Malformed { reason, .. }) = Record::read("[1]") else { panic!("no object") };
+        assert_eq!(reason, "a record is a JSON object");
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_told_with_their_place() {
+        assert!(matches!(Record::parse(b"{\"a\":\"\xff\"}"), Err(RecordError::NotUtf8 { offset: 6 })));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_costs_no_record() {
+        let record = Record::parse(br#"{"\ud800":1,"eventName":"\ud800"}"#).unwrap();
+        assert!(record.event_name().is_some_and(|name| name.contains('\u{fffd}')));
+    }
+
+    #[test]
+    fn deep_nesting_takes_no_stack() {
+        let deep = format!("{{\"a\":{}{},\"eventName\":\"A\"}}", "[".repeat(100_000), "]".repeat(100_000));
+        let record = Record::parse(deep.as_bytes()).unwrap();
+        assert_eq!(record.event_name().as_deref(), Some("A"));
+        assert_eq!(record.member("a").unwrap().elements().count(), 1);
+    }
+
+    #[test]
+    fn every_key_is_known_by_its_name() {
+        assert_eq!(Key::from_name("sourceIPAddress"), Some(Key::SourceIpAddress));
+        assert_eq!(Key::from_name(Key::VpcEndpointAccountId.name()), Some(Key::VpcEndpointAccountId));
+        assert_eq!(Key::from_name("sourceipaddress"), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! Which events were delivered before.
+//!
+//! The same event reaches a user twice when trails overlap, and S3, SNS, SQS and EventBridge deliver at least once.
+//! `eventID` tells: a record that several accounts share has the same `sharedEventID` and another `eventID` in each,
+//! and is not the same event.
+
+use std::collections::HashSet;
+
+use sha2::{Digest, Sha256};
+
+/// What an event is known by: its `eventID`, which is a UUID and fits as it is, or a hash of any other text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(u128);
+
+impl EventId {
+    /// The identity that this text stands for.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        uuid(text).map_or_else(|| Self(first_half(&Sha256::digest(text))), Self)
+    }
+}
+
+/// The number that a UUID in its usual form is. Letters in upper case would be another text, so they are no match.
+fn uuid(text: &str) -> Option<u128> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut number = 0_u128;
+    for (place, byte) in text.bytes().enumerate() {
+        let digit = match byte {
+            b'-' if matches!(place, 8 | 13 | 18 | 23) => continue,
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        if matches!(place, 8 | 13 | 18 | 23) {
+            return None;
+        }
+        number = number << 4 | u128::from(digit);
+    }
+    Some(number)
+}
+
+fn first_half(hash: &[u8]) -> u128 {
+    hash.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+/// Remembers the latest events, at most [`Seen::AT_MOST`] and at least half as many.
+///
+/// That is 36 MB when full. Copies of an event are delivered minutes apart; an event that comes again after a million
+/// others is taken for new, which costs a second detection with the same id.
+#[derive(Debug, Default)]
+pub struct Seen {
+    latest: HashSet<EventId>,
+    before: HashSet<EventId>,
+}
+
+impl Seen {
+    /// Events that are remembered at most.
+    pub const AT_MOST: usize = 2 * Self::HALF;
+    /// What a table of 2^20 places holds before it grows.
+    const HALF: usize = (1 << 20) / 8 * 7;
+
+    /// Notes an event; `true` if it is new.
+    pub fn insert(&mut self, event: EventId) -> bool {
+        if self.before.contains(&event) {
+            return false;
+        }
+        let is_new = self.latest.insert(event);
+        if self.latest.len() >= Self::HALF {
+            std::mem::swap(&mut self.before, &mut self.latest);
+            self.latest.clear();
+        }
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_new_once() {
+        let mut seen = Seen::default();
+        let event = EventId::of("450230d4-b39e-4a18-a6a0-d07a6e2105cb");
+        assert!(seen.insert(event));
+        assert!(!seen.insert(event));
+        assert!(seen.insert(EventId::of("450230d4-b39e-4a18-a6a0-d07a6e2105cc")));
+    }
+
+    #[test]
+    fn texts_that_are_no_uuid_are_told_apart_too() {
+        let texts = [
+            "",
+            "e1",
+            "e2",
+            "450230D4-b39e-4a18-a6a0-d07a6e2105cb",
+            "450230d4-b39e-4a18-a6a0-d07a6e2105cb",
+            "450230d4b-39e-4a18-a6a0-d07a6e2105cb",
+            "450230d40b39e-4a18-a6a0-d07a6e2105cb",
+        ];
+        let mut seen = Seen::default();
+        assert!(texts.iter().all(|text| seen.insert(EventId::of(text))));
+        assert!(texts.iter().all(|text| !seen.insert(EventId::of(text))));
+    }
+
+    #[test]
+    fn the_latest_events_are_remembered_and_no_more() {
+        let mut seen = Seen::default();
+        let count = 3 * Seen::HALF as u128;
+        assert!((0..count).all(|number| seen.insert(EventId(number))));
+        assert!(seen.latest.len() + seen.before.len() <= Seen::AT_MOST);
+        assert!((count - Seen::HALF as u128..count).all(|number| !seen.insert(EventId(number))));
+        assert!(seen.insert(EventId(0)));
+    }
+}
