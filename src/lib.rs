@@ -6,6 +6,7 @@ pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod controls;
+pub mod events;
 pub mod findings;
 pub mod inventory;
 pub mod notify;

@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod controls;
+mod events;
 mod exit;
 mod explain;
 mod frameworks;
@@ -64,6 +65,8 @@ enum Command {
     Controls(controls::ControlsArguments),
     /// List and show frameworks: what they require, and what decides it.
     Frameworks(frameworks::FrameworksArguments),
+    /// Run Falco and Sigma rules over CloudTrail records.
+    Events(events::EventsArguments),
     /// Print the IAM policy that a scan needs, and nothing more.
     IamPolicy(Box<iam_policy::IamPolicyArguments>),
     /// About `upright.yaml`.
@@ -115,6 +118,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Scan(arguments) => scan::run(*arguments),
         Command::Controls(arguments) => controls::run(arguments),
         Command::Frameworks(arguments) => frameworks::run(&arguments),
+        Command::Events(arguments) => events::run(arguments),
         Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -6,9 +6,14 @@
 pub mod attack;
 pub mod detection;
 pub mod engine;
+pub mod examples;
 pub mod falco;
+pub mod integrity;
 pub mod json;
+pub mod own;
 pub mod record;
 pub mod ruleset;
+pub mod scan;
 pub mod sigma;
+pub mod source;
 pub mod yaml;

@@ -28,6 +28,7 @@ mod remediation;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod sarif;
+pub(crate) mod screen;
 pub mod terminal;
 mod text;
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use super::screen::{Paint, padded};
+use crate::report::screen::{Paint, padded};
 use super::{NEW, Summary};
 use crate::findings::Finding;
 use crate::report::{Changes, Past, text};

@@ -1,6 +1,6 @@
 //! One finding on a terminal.
 
-use super::screen::{Paint, Screen, columns};
+use crate::report::screen::{Paint, Screen, columns};
 use super::{TerminalOptions, printable};
 use crate::controls::{Evidence, Severity, VerdictKind};
 use crate::findings::Finding;

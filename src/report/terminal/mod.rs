@@ -3,7 +3,6 @@
 mod changes;
 mod explain;
 mod names;
-mod screen;
 #[cfg(test)]
 mod tests;
 mod timings;
@@ -19,7 +18,7 @@ use crate::findings::Finding;
 use crate::inventory::{Account, AccountState};
 pub use explain::{candidates, explanation};
 use names::{Named, Names, listed};
-use screen::{Paint, Screen, columns, padded};
+use super::screen::{Paint, Screen, columns, padded};
 
 /// How the summary is shown.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::Summary;
-use super::screen::{Paint, columns, padded};
+use crate::report::screen::{Paint, columns, padded};
 use crate::aws::OperationCount;
 use crate::report::{printable, text};
 

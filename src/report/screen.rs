@@ -7,7 +7,7 @@ use crate::report::printable;
 
 /// How a piece of text is set off, as ANSI codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(crate) enum Paint {
     Plain,
     Bold,
     Dim,
@@ -32,7 +32,7 @@ impl Paint {
         }
     }
 
-    pub(super) const fn of(severity: Severity) -> Self {
+    pub(crate) const fn of(severity: Severity) -> Self {
         match severity {
             Severity::Critical => Self::BoldRed,
             Severity::High => Self::Red,
@@ -43,34 +43,34 @@ impl Paint {
     }
 
     /// The colour of a count: none is not worth one.
-    pub(super) const fn if_any(self, n: u64) -> Self {
+    pub(crate) const fn if_any(self, n: u64) -> Self {
         if n == 0 { Self::Dim } else { self }
     }
 }
 
 /// The text so far.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     text: String,
     width: usize,
     color: bool,
 }
 
 impl Screen {
-    pub(super) const fn new(width: usize, color: bool) -> Self {
+    pub(crate) const fn new(width: usize, color: bool) -> Self {
         Self { text: String::new(), width, color }
     }
 
-    pub(super) const fn width(&self) -> usize {
+    pub(crate) const fn width(&self) -> usize {
         self.width
     }
 
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.text
     }
 
     /// Adds a line, cut off with `…` where it is wider than the terminal.
-    pub(super) fn line<'a>(&mut self, spans: impl IntoIterator<Item = (Paint, &'a str)>) {
+    pub(crate) fn line<'a>(&mut self, spans: impl IntoIterator<Item = (Paint, &'a str)>) {
         let spans: Vec<_> = spans.into_iter().map(|(paint, text)| (paint, printable(text))).collect();
         let whole: usize = spans.iter().map(|(_, text)| columns(text)).sum();
         let mut left = if whole > self.width { self.width.saturating_sub(1) } else { self.width };
@@ -89,12 +89,12 @@ impl Screen {
     }
 
     /// Adds text that is broken into as many lines as it takes, the first of them after `lead`.
-    pub(super) fn paragraph(&mut self, lead: &str, text: &str) {
+    pub(crate) fn paragraph(&mut self, lead: &str, text: &str) {
         self.wrapped((Paint::Plain, lead), columns(lead), text);
     }
 
     /// Adds text that begins after `lead`, with a margin before each further line.
-    pub(super) fn wrapped(&mut self, lead: (Paint, &str), margin: usize, text: &str) {
+    pub(crate) fn wrapped(&mut self, lead: (Paint, &str), margin: usize, text: &str) {
         let margin = " ".repeat(margin);
         let mut line = String::new();
         let mut lead = lead;
@@ -115,7 +115,7 @@ impl Screen {
 
     /// Adds lines that are to be copied, behind a margin: they are never broken or cut, however narrow the
     /// terminal is.
-    pub(super) fn verbatim(&mut self, margin: usize, block: &str) {
+    pub(crate) fn verbatim(&mut self, margin: usize, block: &str) {
         for line in block.trim_end().lines() {
             let line = printable(line);
             if !line.is_empty() {
@@ -127,7 +127,7 @@ impl Screen {
     }
 
     /// Adds pieces with commas between them, on as many lines as it takes.
-    pub(super) fn list(&mut self, pieces: &[(Paint, String)]) {
+    pub(crate) fn list(&mut self, pieces: &[(Paint, String)]) {
         let mut line: Vec<(Paint, &str)> = Vec::new();
         let mut used = 0;
         for (index, (paint, words)) in pieces.iter().enumerate() {
@@ -150,12 +150,12 @@ impl Screen {
     }
 
     /// Adds an empty line.
-    pub(super) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }
 
     /// Adds an empty line and a heading.
-    pub(super) fn heading(&mut self, words: &str) {
+    pub(crate) fn heading(&mut self, words: &str) {
         self.blank();
         self.line([(Paint::Bold, words)]);
     }
@@ -171,7 +171,7 @@ impl Screen {
 }
 
 /// The text in exactly that many columns: filled up with spaces, or cut off with `…`.
-pub(super) fn padded(text: &str, width: usize) -> String {
+pub(crate) fn padded(text: &str, width: usize) -> String {
     let text = printable(text);
     let mut padded = match fitting(&text, width) {
         (whole, false) => whole.to_owned(),
@@ -194,7 +194,7 @@ fn fitting(text: &str, width: usize) -> (&str, bool) {
 }
 
 /// Columns that the text takes, or fewer.
-pub(super) fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(char_columns).sum()
 }
 
