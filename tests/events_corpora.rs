@@ -234,6 +234,10 @@ fn hits_over_recorded_attacks_are_as_expected() {
         total += 1;
         for rules in [&falco, &hq, &suzaku] {
             rules.evaluate(&record, &mut scratch, |found| {
+                // What only a correlation counts is not told, and the expectation has no rows for it.
+                if !found.rule.is_reported {
+                    return;
+                }
                 let info = &found.rule.info;
                 *counts.entry((file_name(&info.file), info.name.clone())).or_default() += 1;
             });

@@ -361,11 +361,11 @@ fn bind(
             continue;
         }
         for (place, name) in definition.rules.iter().enumerate() {
-            for index in names.get(name).into_iter().flatten() {
-                let Some(rule) = rules.get_mut(*index) else { continue };
+            for index in named(name, &info, rules, names) {
+                let Some(rule) = rules.get_mut(index) else { continue };
                 let member = definition.member(&[name.as_str(), &rule.info.id, &rule.info.name]);
                 rule.correlations.push(Membership { correlation: bound.len(), place, member });
-                *silent.entry(*index).or_insert(true) &= !definition.generate;
+                *silent.entry(index).or_insert(true) &= !definition.generate;
             }
         }
         bound.push(Bound { info: Arc::new(info), definition });
@@ -376,6 +376,14 @@ fn bind(
         }
     }
     bound
+}
+
+/// The rules that a correlation means by a name: titles are used more than once, so those of its own file go first.
+fn named(name: &str, info: &RuleInfo, rules: &[Rule], names: &HashMap<String, Vec<usize>>) -> Vec<usize> {
+    let all = names.get(name).cloned().unwrap_or_default();
+    let beside: Vec<usize> =
+        all.iter().copied().filter(|index| rules.get(*index).is_some_and(|rule| rule.info.file == info.file)).collect();
+    if beside.is_empty() { all } else { beside }
 }
 
 impl Match<'_, '_> {

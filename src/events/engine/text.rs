@@ -16,6 +16,8 @@ const LARGEST_EXPRESSION: usize = 4 << 20;
 /// Literals of the questions that fold case are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TextTest {
+    /// Is there one? Any text will do, an empty one too.
+    Any,
     /// Is it this, byte for byte?
     Equals(Box<str>),
     /// Is it this, in any case?
@@ -300,6 +302,7 @@ impl TextTest {
     #[must_use]
     pub fn holds(&self, text: &str) -> bool {
         match self {
+            Self::Any => true,
             Self::Equals(sought) => text == &**sought,
             Self::EqualsFolded(sought) => equal_folded(text, sought),
             Self::In(sought) => sought.binary_search_by(|one| (**one).cmp(text)).is_ok(),

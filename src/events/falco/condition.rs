@@ -295,6 +295,7 @@ fn relation(input: &mut &str) -> ModalResult<Relation> {
             .map(|value| Relation::Order(comparison, value))
             .parse_next(input);
     }
+    let start = input.checkpoint();
     let symbol = alt(("==".value("="), "!=", "="));
     let word = take_while(1.., |c: char| c.is_ascii_lowercase());
     let word = alt((symbol, word)).parse_next(input)?;
@@ -305,7 +306,11 @@ fn relation(input: &mut &str) -> ModalResult<Relation> {
     if let Some(operator) = SetOperator::from_word(word) {
         return preceded(multispace0, cut_err(|input: &mut &str| set(input, operator)).context(expected("a list in parentheses"))).parse_next(input);
     }
-    let Some(operator) = TextOperator::from_word(word) else { return fail.parse_next(input) };
+    let Some(operator) = TextOperator::from_word(word) else {
+        // The message is to name the word, not what follows it.
+        input.reset(&start);
+        return fail.parse_next(input);
+    };
     multispace0.parse_next(input)?;
     if let Some(quantifier) = opt(quantifier).parse_next(input)? {
         return cut_err(list).context(expected("a list in parentheses"))

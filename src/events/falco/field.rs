@@ -66,8 +66,10 @@ enum Origin {
     Transferred(Transferred),
     Counted(Count),
     InstanceName,
-    /// All image ids, or one of them.
+    /// All image ids, or a list of the one with this number.
     Images(Option<usize>),
+    /// The first image id.
+    Image,
     /// A pointer of RFC 6901, decoded.
     Pointer(Box<[Box<str>]>),
     WholeRecord,
@@ -253,7 +255,7 @@ impl Field {
         }
         match self.origin {
             Origin::Transferred(_) | Origin::Counted(_) | Origin::EventNumber | Origin::RawTime => FieldKind::Number,
-            Origin::Images(None) => FieldKind::List,
+            Origin::Images(_) => FieldKind::List,
             _ => FieldKind::Text,
         }
     }
@@ -307,7 +309,9 @@ impl Field {
             Origin::Info => Some(extract::info(record).into()),
             Origin::ObjectUri => extract::object_uri(record).map(Cow::Owned),
             Origin::InstanceName => extract::instance_name(record),
-            Origin::Images(index) => extract::images(record, *index)?.into_iter().nth(0),
+            Origin::Image => extract::images(record, Some(0))?.pop(),
+            // A list has no text of its own.
+            Origin::Images(_) => None,
             Origin::Pointer(steps) => extract::at_pointer(record, steps).map(|value| value.display()),
             Origin::WholeRecord => Some(extract::pretty(record).into()),
             Origin::RawTimeText => extract::nanoseconds(record).map(|time| time.to_string().into()),
@@ -326,7 +330,7 @@ impl Field {
         let Some((Transform::Length, before)) = self.transforms.split_last() else {
             return self.plain_number(record, number).map(Number::Whole);
         };
-        let length = if self.origin == Origin::Images(None) {
+        let length = if matches!(self.origin, Origin::Images(_)) {
             self.list(record)?.len()
         } else {
             before.iter().try_fold(self.plain_text(record, number)?, |text, transform| transform.apply(text))?.len()
@@ -348,7 +352,7 @@ impl Field {
     #[must_use]
     pub fn list<'a>(&self, record: &Record<'a>) -> Option<Vec<Cow<'a, str>>> {
         match self.origin {
-            Origin::Images(None) => extract::images(record, None),
+            Origin::Images(index) => extract::images(record, index),
             _ => None,
         }
     }
@@ -411,7 +415,7 @@ fn simple(name: &str) -> Option<Origin> {
         "s3.cnt.put" => Origin::Counted(Count::Put),
         "s3.cnt.other" => Origin::Counted(Count::Other),
         "ec2.name" => Origin::InstanceName,
-        "ec2.imageid" => Origin::Images(Some(0)),
+        "ec2.imageid" => Origin::Image,
         "json.obj" | "jevt.obj" => Origin::WholeRecord,
         "json.rawtime" | "jevt.rawtime" => Origin::RawTimeText,
         "evt.num" => Origin::EventNumber,

@@ -157,13 +157,13 @@ fn ec2_name_is_the_last_name_tag_of_an_instance() {
 fn ec2_imageids_come_from_the_answer_or_the_request() {
     let answer = r#"{"requestParameters":{"imageId":"r"},"responseElements":{"instancesSet":{"items":[{"imageId":"a"},{"imageId":"b"}]}}}"#;
     assert_eq!(value("ec2.imageids", answer).as_deref(), Some("(a,b)"));
-    assert_eq!(value("ec2.imageids[1]", answer).as_deref(), Some("b"));
+    assert_eq!(value("ec2.imageids[1]", answer).as_deref(), Some("(b)"));
     assert_eq!(value("ec2.imageids[2]", answer), None);
     assert_eq!(value("ec2.imageid", answer).as_deref(), Some("a"));
     for request in [r#"{"imageId":"r"}"#, r#"{"DescribeFastLaunchImagesRequest":{"ImageId":{"content":"r"}}}"#, r#"{"launchSpecification":{"imageId":"r"}}"#] {
         let record = format!(r#"{{"requestParameters":{request}}}"#);
         assert_eq!(value("ec2.imageids", &record).as_deref(), Some("(r)"));
-        assert_eq!(value("ec2.imageids[0]", &record).as_deref(), Some("r"));
+        assert_eq!(value("ec2.imageids[0]", &record).as_deref(), Some("(r)"));
         assert_eq!(value("ec2.imageids[1]", &record), None);
     }
 }

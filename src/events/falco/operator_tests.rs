@@ -52,7 +52,7 @@ fn contains() {
 
 #[test]
 fn icontains() {
-    operator("icontains", &["CLI", "cli"], &["cl i"]);
+    operator("icontains", &["CLI", "cli"], &["'cl i'"]);
 }
 
 #[test]

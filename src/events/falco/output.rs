@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn absent_empty_and_list_values_print_as_falco_prints_them() {
-        assert_eq!(print("[%ct.error] [%ct.region] %ec2.imageids %ec2.imageids[1] %ct.name[0]"), "[<NA>] [] (i1,i2) i2 N[0]");
+        assert_eq!(print("[%ct.error] [%ct.region] %ec2.imageids %ec2.imageids[1] %ct.name[0]"), "[<NA>] [] (i1,i2) (i2) N[0]");
     }
 
     #[test]

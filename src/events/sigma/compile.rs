@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rsigma_parser::{Detection, DetectionItem, Modifier, SigmaValue};
 
-use super::value::{Pattern, Question, Wide, base64, base64_offsets};
+use super::value::{Pattern, Wide, base64, base64_offsets};
 use super::{Path, Placeholders};
 use crate::events::engine::predicate::{Check, Field, Predicate, TextRelation};
 use crate::events::engine::text::{Comparison, Expression, Number, TextTest, TimePart};
@@ -50,12 +50,8 @@ fn keyword(value: &SigmaValue) -> Result<Predicate, String> {
 
 /// What a pattern asks of a field.
 fn asked(field: &Field, pattern: &Pattern, cased: bool) -> Result<Predicate, String> {
-    match pattern.question(cased).map_err(|error| one_line(&error))? {
-        // Keywords ask of texts only, and an event has some.
-        Question::Present if *field == Field::Anywhere => Ok(Predicate::Constant(true)),
-        Question::Present => Ok(Predicate::test(field.clone(), Check::Exists)),
-        Question::Test(test) => Ok(Predicate::test(field.clone(), Check::Text(test))),
-    }
+    let test = pattern.test(cased).map_err(|error| one_line(&error))?;
+    Ok(Predicate::test(field.clone(), Check::Text(test)))
 }
 
 /// What the modifiers of an item say.
@@ -264,6 +260,10 @@ fn encodings(pattern: Pattern, manner: Manner<'_>) -> Result<Vec<Pattern>, Strin
         return Ok(vec![pattern]);
     }
     let text = pattern.plain().ok_or("a wildcard can't be encoded")?;
+    // Of one character nothing is sure to be left once its neighbours' bits are cut off.
+    if text.len() < 2 {
+        return Err(format!("`{text}` is too short to be encoded"));
+    }
     let bytes = manner.wide().map_or_else(|| text.clone().into_bytes(), |wide| wide.encode(&text));
     if manner.has(Modifier::Base64Offset) {
         return Ok(base64_offsets(&bytes).map(Pattern::literal).into());

@@ -83,9 +83,8 @@ impl Definition {
             (alias.alias.clone(), alias.mapping.iter().map(|(rule, field)| (rule.clone(), field.clone())).collect())
         });
         let timespan = i64::try_from(rule.timespan.seconds).map_err(|_| "the timespan is too long".to_owned())?;
-        let default = if matches!(kind, Kind::Temporal | Kind::TemporalOrdered) { rule.rules.len() } else { 1 };
         Ok(Self {
-            trigger: trigger(predicates, default, &kind, rule.rules.len())?,
+            trigger: trigger(predicates, &kind, rule.rules.len())?,
             kind,
             rules: rule.rules.clone(),
             group_by: rule.group_by.clone(),
@@ -113,15 +112,13 @@ impl Definition {
 
 fn trigger(
     predicates: Vec<(ConditionOperator, u64)>,
-    default: usize,
     kind: &Kind,
     rules: usize,
 ) -> Result<Trigger, String> {
-    let default = u64::try_from(default).unwrap_or(u64::MAX);
     if predicates.iter().any(|(_, number)| *number > MOST_EVENTS) {
         return Err(format!("a condition of more than {MOST_EVENTS} is not supported"));
     }
-    let mut least = Some(if predicates.is_empty() { default } else { 1 });
+    let mut least = Some(1);
     for (operator, number) in &predicates {
         least = match operator {
             ConditionOperator::Gte => least.map(|least| least.max(*number)),
@@ -131,6 +128,8 @@ fn trigger(
     }
     let whole = u64::try_from(rules).unwrap_or(u64::MAX);
     match (least, kind) {
+        // Without a condition, which the parser takes for `gte: 1`, all rules have to match.
+        (Some(1), Kind::Temporal | Kind::TemporalOrdered) => Ok(Trigger::Reached(whole)),
         (Some(least), Kind::TemporalOrdered) if least < whole => {
             Err("a `temporal_ordered` of fewer rules than it names is not supported".to_owned())
         }

@@ -148,8 +148,12 @@ fn any_selection() -> impl Strategy<Value = std::collections::BTreeMap<String, S
     let text = prop_oneof![any_text(), Just("a*".to_owned()), Just("*b*a".to_owned()), Just("a?b".to_owned())];
     let texts = (field.clone(), modifier, prop::collection::vec(text, 1..4)).prop_map(|(field, modifier, values)| {
         let encodes = modifier.contains("base64");
+        // With a wildcard in it `rsigma` looks for the value of `startswith` and `endswith` anywhere.
+        let plain = encodes || modifier.contains("with");
+        // One value under `all` is an error to `rsigma`, and itself to us.
+        let modifier = if values.len() == 1 { modifier.trim_end_matches("|all") } else { modifier };
         let values: Vec<String> =
-            values.iter().map(|value| if encodes { value.replace(['*', '?'], "x") } else { value.clone() }).map(|value| format!("'{value}'")).collect();
+            values.iter().map(|value| if plain { format!("{}{}", if encodes { "xy" } else { "" }, value.replace(['*', '?'], "x")) } else { value.clone() }).map(|value| format!("'{value}'")).collect();
         (format!("'{field}{modifier}'"), format!("[{}]", values.join(", ")))
     });
     let exists = (field.clone(), any::<bool>()).prop_map(|(field, wanted)| (format!("'{field}|exists'"), wanted.to_string()));

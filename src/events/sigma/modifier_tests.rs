@@ -43,7 +43,7 @@ fn no_modifier() {
     of("", r"'a\*c'", &[r#""a*c""#], &[r#""abc""#]);
     of("", "[a, b]", &[r#""a""#, r#""B""#], &[r#""c""#]);
     of("", "''", &[r#""""#], &[r#""x""#, "null"]);
-    of("", "'*'", &[r#""""#, "[]", "{}", "0"], &["null"]);
+    of("", "'*'", &[r#""""#, "{}", "0", "[0]"], &["null", "[]", "[null]"]);
     of("", "22", &["22", r#""22""#, "22.0"], &["222", r#""x""#]);
     of("", "'22'", &["22", r#""22""#], &["222"]);
     of("", "1.5", &["1.5", r#""1.50""#], &["1"]);
@@ -65,7 +65,7 @@ fn contains() {
     of("|contains", "'b*d'", &[r#""abcde""#], &[r#""dcb""#]);
     of("|contains", "22", &["1223"], &["2"]);
     of("|contains", r#"'"k":'"#, &[r#"{"k": 1}"#], &[r#"{"j":"k"}"#]);
-    of("|contains", "'*'", &["[]", "{}", r#""""#], &["null"]);
+    of("|contains", "'*'", &["[{}]", "{}", r#""""#], &["null", "[]"]);
 }
 
 #[test]
@@ -154,6 +154,7 @@ fn windash() {
 fn base64_and_base64offset() {
     of("|base64", "curl", &[r#""Y3VybA==""#], &[r#""curl""#]);
     of("|base64offset|contains", "'curl http'", &[r#""eHhjdXJsIGh0dHA6""#], &[r#""curl http""#]);
+    assert!(compiled("f|base64offset: x").unwrap_err().contains("`x` is too short to be encoded"));
     assert!(compiled("f|base64: 'a*'").unwrap_err().contains("a wildcard can't be encoded"));
 }
 

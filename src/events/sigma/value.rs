@@ -23,14 +23,6 @@ enum Piece {
     One,
 }
 
-/// What a pattern asks of a text.
-pub(super) enum Question {
-    /// There need only be one.
-    Present,
-    /// It must satisfy this.
-    Test(TextTest),
-}
-
 impl Pattern {
     /// The pattern that a rule's text is.
     pub(super) fn of(text: &SigmaString) -> Self {
@@ -117,7 +109,7 @@ impl Pattern {
     ///
     /// # Errors
     /// When it is too large for an expression.
-    pub(super) fn question(&self, cased: bool) -> Result<Question, regex::Error> {
+    pub(super) fn test(&self, cased: bool) -> Result<TextTest, regex::Error> {
         let mut pieces = self.0.as_slice();
         let (mut before, mut after) = (false, false);
         while let [Piece::Any, rest @ ..] = pieces {
@@ -127,14 +119,14 @@ impl Pattern {
             (after, pieces) = (true, rest);
         }
         if pieces.is_empty() && (before || after) {
-            return Ok(Question::Present);
+            return Ok(TextTest::Any);
         }
         let plain = Self(pieces.to_vec()).plain();
         let Some(plain) = plain.filter(|text| !text.is_empty() || !(before || after)) else {
-            return Expression::new(&self.expression(cased)).map(|test| Question::Test(TextTest::Matches(test)));
+            return Expression::new(&self.expression(cased)).map(TextTest::Matches);
         };
         let text: Box<str> = if cased { plain.into() } else { plain.to_lowercase().into() };
-        Ok(Question::Test(match (before, after, cased) {
+        Ok(match (before, after, cased) {
             (false, false, true) => TextTest::Equals(text),
             (false, false, false) => TextTest::EqualsFolded(text),
             (true, true, true) => TextTest::Contains(text),
@@ -143,7 +135,7 @@ impl Pattern {
             (false, true, false) => TextTest::StartsWithFolded(text),
             (true, false, true) => TextTest::EndsWith(text),
             (true, false, false) => TextTest::EndsWithFolded(text),
-        }))
+        })
     }
 
     fn expression(&self, cased: bool) -> String {
