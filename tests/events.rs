@@ -1,0 +1,168 @@
+//! `upright events`: rules over CloudTrail records in files.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use upright_testkit::{Run, Server, World};
+
+/// Runs a command that asks nothing of AWS.
+fn offline(world: &World, arguments: &[&str]) -> Run {
+    let server = Server::canned(|_| None).start().unwrap();
+    let run = world.run(&server.env().with("NO_COLOR", "1"), arguments).unwrap();
+    assert_eq!(server.requests(), [], "{run}");
+    run
+}
+
+/// A sign-in to the console; rules tell one without MFA.
+fn sign_in(id: u64, mfa: &str) -> Value {
+    json!({
+        "eventVersion": "1.11", "eventID": format!("00000000-0000-4000-8000-{id:012}"),
+        "eventTime": format!("2026-11-24T03:{:02}:00Z", id % 60), "eventType": "AwsConsoleSignIn",
+        "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "awsRegion": "us-east-1",
+        "sourceIPAddress": "203.0.113.7", "userAgent": "Mozilla/5.0", "recipientAccountId": "111122223333",
+        "userIdentity": { "type": "IAMUser", "userName": "ann", "accountId": "111122223333",
+                          "arn": "arn:aws:iam::111122223333:user/ann" },
+        "additionalEventData": { "MFAUsed": mfa }, "responseElements": { "ConsoleLogin": "Success" },
+        "requestParameters": null,
+    })
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn delivered(records: &[Value]) -> String {
+    json!({ "Records": records }).to_string()
+}
+
+fn lines(run: &Run) -> Vec<Value> {
+    run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_happened_is_found_in_every_form_and_the_same_event_once() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let records = [sign_in(1, "No"), sign_in(2, "Yes"), sign_in(3, "No")];
+    let path = world.dir().join("logs/111122223333_CloudTrail_us-east-1_20261124T0305Z_abc.json.gz");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, gzip(&delivered(&records))).unwrap();
+    // The first of them once more, as a line, and one of its own in an envelope of EventBridge.
+    let envelope = json!({ "version": "0", "detail-type": "AWS Console Sign In via CloudTrail", "detail": sign_in(4, "No") });
+    world.write("logs/more.jsonl", &format!("{}\n{envelope}\n", records[0])).unwrap();
+
+    let run = offline(&world, &["events", "scan", "logs", "--json"]);
+    assert_eq!(run.code, Some(1), "{run}");
+    let found = lines(&run);
+    let mut events: Vec<&str> = found.iter().map(|one| one["event_id"].as_str().unwrap()).collect();
+    events.sort_unstable();
+    assert_eq!(events.len(), 3, "{run}");
+    assert!(events[0].ends_with('1') && events[1].ends_with('3') && events[2].ends_with('4'), "{events:?}");
+    let one = &found[0];
+    assert_eq!(one["actor"]["name"], "ann");
+    assert_eq!(one["account"], "111122223333");
+    assert_eq!(one["source_address"], "203.0.113.7");
+    assert_eq!(one["id"].as_str().unwrap().len(), 64);
+    assert!(one["attack"]["techniques"].as_array().unwrap().contains(&json!("T1078.004")), "{one}");
+    assert!(run.stderr.contains("1 delivered twice"), "{run}");
+
+    // However many read, the output is the same.
+    let alone = offline(&world, &["events", "scan", "logs", "--json", "--workers", "1"]);
+    assert_eq!(alone.stdout, run.stdout);
+
+    let table = offline(&world, &["events", "scan", "logs"]);
+    for part in ["Console Login Without MFA", "3", "111122223333 us-east-1", "T1078.004"] {
+        assert!(table.stdout.contains(part), "{part}: {table}");
+    }
+    let mild = offline(&world, &["events", "scan", "logs", "--fail-on", "critical", "--quiet"]);
+    assert_eq!((mild.code, mild.stderr.as_str()), (Some(0), ""), "{mild}");
+    let later = offline(&world, &["events", "scan", "logs", "--since", "2026-11-24T03:04:00Z", "--json"]);
+    assert_eq!(lines(&later).len(), 1, "{later}");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_the_rest_is_judged() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let records: Vec<Value> = (1..=200).map(|id| sign_in(id, "No")).collect();
+    let whole = gzip(&delivered(&records));
+    fs::write(world.dir().join("cut.json.gz"), &whole[..whole.len() / 2]).unwrap();
+    world.write("fine.json", &delivered(&[sign_in(1_000, "No")])).unwrap();
+    let run = offline(&world, &["events", "scan", ".", "--json"]);
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(run.stderr.contains("cut.json.gz") && run.stderr.contains("cut short"), "{run}");
+    let found = lines(&run);
+    assert!(found.len() > 1, "{run}");
+    assert!(found.iter().any(|one| one["event_id"].as_str().unwrap().ends_with("001000")), "{run}");
+
+    let small = offline(&world, &["events", "scan", "fine.json", "--json", "--no-builtin-rules"]);
+    assert_eq!((small.code, small.stdout.as_str()), (Some(0), ""), "{small}");
+    fs::write(world.dir().join("bomb.json.gz"), gzip(&" ".repeat(1 << 20))).unwrap();
+    let bomb = offline(&world, &["events", "scan", "bomb.json.gz", "--max-inflated-bytes", "1000"]);
+    assert_eq!(bomb.code, Some(3), "{bomb}");
+    assert!(bomb.stderr.contains("more than 1000 bytes after decompression"), "{bomb}");
+    let nowhere = offline(&world, &["events", "scan", "nowhere"]);
+    assert_eq!(nowhere.code, Some(2), "{nowhere}");
+    assert!(nowhere.stderr.contains("nowhere"), "{nowhere}");
+}
+
+const UNSUPPORTED: &str = "title: Too many\nid: 3d0a3c5e-9b2f-4a64-8a53-6c2c7f4f1c11\nlogsource: { product: aws, \
+    service: cloudtrail }\ndetection:\n  selection: { eventName: ConsoleLogin }\n  timeframe: 5m\n  condition: selection \
+    | count() by sourceIPAddress > 5\nlevel: low\n";
+
+const FALCO: &str = "rule: Sign-in\ncondition: aws.eventName=\"ConsoleLogin\" and not aws.errorCode exists\noutput: \
+    Somebody signed in (requesting user=%aws.user, MFA=%jevt.value[/additionalEventData/MFAUsed])\nsource: \
+    aws_cloudtrail\ndescription: Detect sign-ins.\n";
+
+#[test]
+fn a_rule_that_cannot_run_is_named_and_the_others_run() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    world.write("rules/unsupported.yml", UNSUPPORTED).unwrap();
+    world.write("rules/sign-in.yaml", FALCO).unwrap();
+    world.write("events.json", &sign_in(1, "Yes").to_string()).unwrap();
+    let own = ["--rules", "rules", "--no-builtin-rules"];
+    let run = offline(&world, &[&["events", "scan", "events.json", "--json"], &own[..]].concat());
+    assert_eq!(run.code, Some(4), "{run}");
+    for part in ["not run:", "unsupported.yml:", "`Too many`", "count"] {
+        assert!(run.stderr.contains(part), "{part}: {run}");
+    }
+    assert_eq!(lines(&run)[0]["output"], "Somebody signed in (requesting user=ann, MFA=Yes)");
+    let checked = offline(&world, &[&["events", "rules", "check"], &own[..]].concat());
+    assert_eq!(checked.code, Some(2), "{checked}");
+    assert!(checked.stdout.contains("1 rules run, 1 left out"), "{checked}");
+    let missing = offline(&world, &["events", "rules", "check", "--rules", "no-such"]);
+    assert_eq!(missing.code, Some(2), "{missing}");
+    assert!(missing.stderr.contains("no-such"), "{missing}");
+}
+
+#[test]
+fn rules_are_listed_shown_and_tested() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let list = offline(&world, &["events", "rules", "list", "--json"]).json().unwrap();
+    let rules = list.as_array().unwrap();
+    assert!(rules.len() >= 19, "{}", rules.len());
+    assert!(rules.iter().all(|rule| rule["author"] == "Upright"));
+    let title = rules[0]["name"].as_str().unwrap();
+    let shown = offline(&world, &["events", "rules", "show", title]);
+    assert!(shown.stdout.contains(rules[0]["id"].as_str().unwrap()), "{shown}");
+    let unknown = offline(&world, &["events", "rules", "show", "no such rule"]);
+    assert_eq!(unknown.code, Some(2), "{unknown}");
+    let tested = offline(&world, &["events", "rules", "test"]);
+    assert_eq!(tested.code, Some(0), "{tested}");
+    assert!(tested.stdout.contains(", 0 do not"), "{tested}");
+    let wrong = format!("{SIGN_IN}examples:\n  - name: another call\n    matches: true\n    event: {{ eventName: GetUser }}\n");
+    world.write("mine/wrong.yml", &wrong).unwrap();
+    let tested = offline(&world, &["events", "rules", "test", "--rules", "mine"]);
+    assert_eq!(tested.code, Some(1), "{tested}");
+    assert!(tested.stdout.contains("another call: does not match, and should"), "{tested}");
+}
+
+const SIGN_IN: &str = "title: Sign-in\nid: 3d0a3c5e-9b2f-4a64-8a53-6c2c7f4f1c12\nlogsource: { product: aws, \
+    service: cloudtrail }\ndetection:\n  selection: { eventName: ConsoleLogin }\n  condition: selection\nlevel: low\n";
