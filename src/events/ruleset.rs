@@ -183,7 +183,7 @@ fn is_sigma(document: &Node) -> bool {
 }
 
 /// The rule files at or below a path, sorted.
-fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if !std::fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -91,7 +91,9 @@ impl Table {
                     line.account.clone().unwrap_or_else(unknown),
                     line.region.clone().unwrap_or_else(unknown),
                 );
-                screen.line([(Paint::Dim, place.as_str()), (Paint::Plain, line.output.as_str())]);
+                // The text of a Sigma rule begins with its title, which stands above.
+                let output = line.output.strip_prefix(&row.rule.name).unwrap_or(&line.output).trim_start();
+                screen.line([(Paint::Dim, place.as_str()), (Paint::Plain, output)]);
             }
             let more = row.count - u64::try_from(row.first.len()).unwrap_or(row.count);
             if more > 0 {
