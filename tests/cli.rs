@@ -505,8 +505,8 @@ fn how_a_scan_ends() {
     let (_, run) = scan(&[], &[]);
     assert_eq!(run.code, Some(common::FAILED_AND_INCOMPLETE), "{run}");
     let time = Regex::new(r"\b[\d.]+ (ms|s), ").unwrap();
-    // The emulator makes up the ids of EC2, by which resources are sorted.
-    let ids = Regex::new(r"(  ec2-[^\n]*|  vpc-[^\n]*)\n {10,}[^\n]*").unwrap();
+    // The emulator makes up ids, by which resources are sorted.
+    let ids = Regex::new(r"(  (?:cloudfront|ec2|kms|vpc)-[^\n]*)\n {10,}[^\n]*").unwrap();
     let summary = time.replace_all(&run.stdout, "[time], ");
     insta::assert_snapshot!("scan", ids.replace_all(&summary, "$1\n[resources]"));
 }
