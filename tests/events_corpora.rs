@@ -3,6 +3,8 @@
 //! The corpora are beside the repository, at `$UPRIGHT_CORPORA` or `../shared/corpora`; without them there is
 //! nothing to test. Our own cases are in `tests/fixtures/events/` too and run everywhere.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -213,7 +215,7 @@ fn rules_that_relate_events_in_the_old_way_are_refused_by_name_and_reason() {
 fn a_placeholder_without_values_refuses_its_rule_only() {
     let Some(corpora) = corpora() else { return };
     let folder = corpora.join("sigma/rules-placeholder");
-    let (rules, issues) = load(Options::default(), &[folder.clone()]);
+    let (rules, issues) = load(Options::default(), std::slice::from_ref(&folder));
     assert_eq!(rules.rules().len(), 0);
     assert!(matches!(&*errors(&issues), [error] if error.contains("%Legitimate_Countries%")), "{issues:?}");
     let values = |name: &str, value: &str| (name.to_owned(), vec![value.to_owned()]);

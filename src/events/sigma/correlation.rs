@@ -21,6 +21,9 @@ const MOST_EVENTS: u64 = 10_000;
 /// Bytes of an event that are kept with an observation.
 const LARGEST_EVENT: usize = 4_096;
 
+/// The values of the fields that tell the groups of a correlation apart.
+type GroupValues = Box<[Box<str>]>;
+
 /// What a correlation counts, and when it alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
@@ -154,12 +157,12 @@ pub(in crate::events) struct Member {
 
 impl Member {
     /// The values that tell groups apart, and the value that is counted; `None` when the event lacks one.
-    pub(in crate::events) fn read(&self, record: &Record<'_>) -> Option<(Box<[Box<str>]>, Option<Box<str>>)> {
+    pub(in crate::events) fn read(&self, record: &Record<'_>) -> Option<(GroupValues, Option<Box<str>>)> {
         let group = self
             .group_by
             .iter()
             .map(|path| path.first_text(record).map(|text| text.into()))
-            .collect::<Option<Box<[Box<str>]>>>()?;
+            .collect::<Option<GroupValues>>()?;
         let value = match &self.value {
             Some(path) => Some(path.first_text(record)?.into()),
             None => None,
@@ -176,7 +179,7 @@ pub struct Observation {
     /// The place of the rule among those of the correlation.
     pub(in crate::events) member: usize,
     pub(in crate::events) time: Timestamp,
-    pub(in crate::events) group: Box<[Box<str>]>,
+    pub(in crate::events) group: GroupValues,
     pub(in crate::events) value: Option<Box<str>>,
     /// What would be told of the event alone.
     pub(in crate::events) detection: Arc<Detection>,
@@ -252,7 +255,7 @@ pub struct Correlator<'r> {
     waiting_bytes: usize,
     /// The time of the last observation that was counted.
     counted_until: Option<Timestamp>,
-    groups: HashMap<(usize, Box<[Box<str>]>), Group>,
+    groups: HashMap<(usize, GroupValues), Group>,
     detections: Vec<Detection>,
     tally: Tally,
 }
