@@ -157,7 +157,9 @@ fn rules_are_listed_shown_and_tested() {
     let tested = offline(&world, &["events", "rules", "test"]);
     assert_eq!(tested.code, Some(0), "{tested}");
     assert!(tested.stdout.contains(", 0 do not"), "{tested}");
-    let wrong = format!("{SIGN_IN}examples:\n  - name: another call\n    matches: true\n    event: {{ eventName: GetUser }}\n");
+    let wrong = format!(
+        "{SIGN_IN}examples:\n  - name: another call\n    matches: true\n    event: {{ eventName: GetUser }}\n"
+    );
     world.write("mine/wrong.yml", &wrong).unwrap();
     let tested = offline(&world, &["events", "rules", "test", "--rules", "mine"]);
     assert_eq!(tested.code, Some(1), "{tested}");

@@ -3,7 +3,11 @@
 //!
 //! Every line is measured by processes of their own, so that its peak is not another's.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement ends where something is missing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a measurement ends where something is missing"
+)]
 
 mod corpus;
 
@@ -77,7 +81,8 @@ fn main() {
     if let [_, first, line, threads, folder] = args.as_slice()
         && first == MEASURE
     {
-        let run = measure(Line::ALL[line.parse::<usize>().unwrap()], threads.parse().unwrap(), Path::new(folder));
+        let run =
+            measure(Line::ALL[line.parse::<usize>().unwrap()], threads.parse().unwrap(), Path::new(folder));
         println!("{}", serde_json::to_string(&run).unwrap());
         return;
     }
@@ -92,7 +97,9 @@ fn main() {
         corpus.inflated as f64 / 1e6,
         corpus.inflated / corpus.events
     );
-    println!("| line | threads | seconds | events/s | MB/s unpacked | peak MiB | times the limit | speed-up |");
+    println!(
+        "| line | threads | seconds | events/s | MB/s unpacked | peak MiB | times the limit | speed-up |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let all_threads = if cores > 1 { vec![1, cores] } else { vec![1] };

@@ -71,7 +71,7 @@ impl ControlSet {
 
     /// The built-in ones, extended and overridden by the files of `directories`, later ones first. A file
     /// below a folder named `frameworks` of a directory is a framework, and so is one of a directory of that
-    /// name; every other is a control.
+    /// name. A `.yml` file in a folder named `events` is an event rule, and passed over. Every other is a control.
     ///
     /// # Errors
     /// Every mistake in any of the files.
@@ -398,11 +398,17 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             find(&path, files)?;
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") && !is_event_rule(&path) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether it is named as the event rules in the repository are: a `.yml` file, as Sigma's are, in a folder `events`.
+fn is_event_rule(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_some_and(|folder| folder == "events") && path.extension().is_some_and(|e| e == "yml")
 }
 
 fn read(file: &Path) -> Result<String, String> {

@@ -355,4 +355,12 @@ fn the_values_that_frameworks_ask_for_are_values_that_controls_understand() {
             }
         }
     }
+
+#[test]
+fn event_rules_in_a_directory_of_controls_are_no_controls() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("controls");
+    let set =
+        ControlSet::only(&[directory]).unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(errors)));
+    let builtin = ControlSet::builtin().unwrap();
+    assert!(set.controls().map(|control| &control.id).eq(builtin.controls().map(|control| &control.id)));
 }

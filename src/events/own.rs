@@ -41,9 +41,19 @@ mod tests {
             let about = (&info.name, &info.attack, &info.references);
             assert!(!info.attack.tactics.is_empty() && !info.attack.techniques.is_empty(), "{about:?}");
             // None is lost to a spelling that is not known.
-            assert_eq!(info.attack.tactics.len() + info.attack.techniques.len(), info.tags.len(), "{about:?}");
-            assert!(info.references.iter().all(|page| page.starts_with("https://docs.aws.amazon.com/")), "{about:?}");
-            assert!(!info.references.is_empty() && !info.description.is_empty() && info.level.is_some(), "{about:?}");
+            assert_eq!(
+                info.attack.tactics.len() + info.attack.techniques.len(),
+                info.tags.len(),
+                "{about:?}"
+            );
+            assert!(
+                info.references.iter().all(|page| page.starts_with("https://docs.aws.amazon.com/")),
+                "{about:?}"
+            );
+            assert!(
+                !info.references.is_empty() && !info.description.is_empty() && info.level.is_some(),
+                "{about:?}"
+            );
         }
     }
 

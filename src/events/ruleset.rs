@@ -254,7 +254,8 @@ impl RuleSet {
     ) -> Self {
         let chosen = |info: &RuleInfo| options.least_severity.is_none_or(|least| info.severity >= least);
         let correlations: Vec<_> = correlations.into_iter().filter(|one| chosen(&one.info)).collect();
-        let falco = falco.into_iter().filter(|rule| (rule.enabled || options.with_disabled) && chosen(&rule.info));
+        let falco =
+            falco.into_iter().filter(|rule| (rule.enabled || options.with_disabled) && chosen(&rule.info));
         let mut predicates: Vec<Predicate> = Vec::new();
         let mut rules: Vec<Rule> = Vec::new();
         let mut names: HashMap<String, Vec<usize>> = HashMap::new();
@@ -275,7 +276,9 @@ impl RuleSet {
             count += 1;
         }
         for rule in sigma {
-            for name in [Some(rule.info.id.clone()), Some(rule.info.name.clone()), rule.name].into_iter().flatten() {
+            for name in
+                [Some(rule.info.id.clone()), Some(rule.info.name.clone()), rule.name].into_iter().flatten()
+            {
                 let known = names.entry(name).or_default();
                 if known.last() != Some(&count) {
                     known.push(count);
@@ -286,9 +289,15 @@ impl RuleSet {
         }
         let correlations = bind(correlations, &mut rules, &names, issues);
         let needed = |rule: &Rule| rule.is_reported || !rule.correlations.is_empty();
-        let kept: Vec<(Rule, Predicate)> = rules.into_iter().zip(predicates).filter(|(rule, _)| needed(rule)).collect();
+        let kept: Vec<(Rule, Predicate)> =
+            rules.into_iter().zip(predicates).filter(|(rule, _)| needed(rule)).collect();
         let (rules, predicates): (Vec<Rule>, Vec<Predicate>) = kept.into_iter().unzip();
-        Self { engine: Engine::new(&predicates), rules, correlations, first_falco_match: options.first_falco_match }
+        Self {
+            engine: Engine::new(&predicates),
+            rules,
+            correlations,
+            first_falco_match: options.first_falco_match,
+        }
     }
 
     /// The rules about single events: Falco's in the order of their files, then Sigma's.
@@ -321,7 +330,9 @@ impl RuleSet {
         for rule in rules {
             let Some(rule) = self.rules.get(rule) else { continue };
             if rule.info.language == Language::Falco {
-                let known = is_falco_event.get_or_insert_with(|| record.timestamp().is_some() && record.value(Key::EventType).is_some());
+                let known = is_falco_event.get_or_insert_with(|| {
+                    record.timestamp().is_some() && record.value(Key::EventType).is_some()
+                });
                 if !*known {
                     continue;
                 }
@@ -381,8 +392,11 @@ fn bind(
 /// The rules that a correlation means by a name: titles are used more than once, so those of its own file go first.
 fn named(name: &str, info: &RuleInfo, rules: &[Rule], names: &HashMap<String, Vec<usize>>) -> Vec<usize> {
     let all = names.get(name).cloned().unwrap_or_default();
-    let beside: Vec<usize> =
-        all.iter().copied().filter(|index| rules.get(*index).is_some_and(|rule| rule.info.file == info.file)).collect();
+    let beside: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|index| rules.get(*index).is_some_and(|rule| rule.info.file == info.file))
+        .collect();
     if beside.is_empty() { all } else { beside }
 }
 

@@ -42,7 +42,9 @@ fn the_first_falco_rule_alone_can_be_told() {
 
 #[test]
 fn rules_that_are_off_or_not_severe_enough_are_left_out() {
-    let names = |options| set(options, &[SIGMA, FALCO]).rules().iter().map(|rule| rule.info.name.clone()).collect::<Vec<_>>();
+    let names = |options| {
+        set(options, &[SIGMA, FALCO]).rules().iter().map(|rule| rule.info.name.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(names(Options { with_disabled: true, ..Options::default() }), ["one", "two", "off", "S"]);
     assert_eq!(names(Options { least_severity: Some(Severity::High), ..Options::default() }), ["two", "S"]);
 }
@@ -68,7 +70,10 @@ fn a_detection_says_who_wrote_the_rule_and_what_it_is_about() {
     let mut detections = Vec::new();
     rules.evaluate(&record, &mut Scratch::default(), |found| detections.push(found.detection()));
     let two = &detections[1];
-    assert_eq!((two.attack.tactics.as_slice(), two.attack.techniques.as_slice()), (&["Persistence".to_owned()][..], &["T1098".to_owned()][..]));
+    assert_eq!(
+        (two.attack.tactics.as_slice(), two.attack.techniques.as_slice()),
+        (&["Persistence".to_owned()][..], &["T1098".to_owned()][..])
+    );
     assert_eq!(detections[2].rule.author.as_deref(), Some("someone"));
     assert_eq!(detections[2].actor.name.as_deref(), Some("u"));
     assert!(!detections[2].event.get().contains('\n'));
@@ -89,7 +94,11 @@ fn directories_are_read_in_order_and_to_their_ends() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("b")).unwrap();
     std::fs::write(folder.path().join("b/2.yaml"), "- {rule: r, enabled: false}").unwrap();
-    std::fs::write(folder.path().join("1.yml"), "- {rule: r, desc: d, condition: ct.name=A, output: o, priority: INFO, source: aws_cloudtrail}").unwrap();
+    std::fs::write(
+        folder.path().join("1.yml"),
+        "- {rule: r, desc: d, condition: ct.name=A, output: o, priority: INFO, source: aws_cloudtrail}",
+    )
+    .unwrap();
     std::fs::write(folder.path().join("notes.txt"), "{[").unwrap();
     std::fs::write(folder.path().join("b/bad.yml"), [0xff, 0xfe]).unwrap();
     let mut loader = Loader::new(Options::default());

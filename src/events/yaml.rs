@@ -108,7 +108,8 @@ pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder::default();
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| YamlError { line: error.marker().line(), reason: error.info().to_owned() })?;
+        let (event, span) = event
+            .map_err(|error| YamlError { line: error.marker().line(), reason: error.info().to_owned() })?;
         builder.take(event, span.start.line())?;
     }
     Ok(builder.documents)
@@ -134,7 +135,11 @@ impl Builder {
             Event::MappingStart(_, anchor, _) => return self.begin(line, anchor, true),
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return Ok(()) };
-                let value = if open.is_mapping { Value::Mapping(pairs(open.nodes)) } else { Value::Sequence(open.nodes) };
+                let value = if open.is_mapping {
+                    Value::Mapping(pairs(open.nodes))
+                } else {
+                    Value::Sequence(open.nodes)
+                };
                 return self.close(Node { line: open.line, value }, open.anchor);
             }
             Event::Alias(anchor) => {
@@ -172,7 +177,10 @@ impl Builder {
     fn count(&mut self, nodes: usize, line: usize) -> Result<(), YamlError> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MOST_NODES {
-            return Err(YamlError { line, reason: "the file is too large, or its aliases make it so".to_owned() });
+            return Err(YamlError {
+                line,
+                reason: "the file is too large, or its aliases make it so".to_owned(),
+            });
         }
         Ok(())
     }

@@ -118,7 +118,9 @@ fn whole(tests: &[Test], ids: &[TestId]) -> Finder {
 /// `None` when the literals are too many for one automaton; they are then asked one by one.
 fn within(tests: &[Test], ids: &[TestId]) -> Option<Finder> {
     let literals = ids.iter().filter_map(|id| match tests.get(*id).map(|test| &test.check) {
-        Some(Check::Text(TextTest::Contains(literal) | TextTest::ContainsFolded(literal))) => Some(&**literal),
+        Some(Check::Text(TextTest::Contains(literal) | TextTest::ContainsFolded(literal))) => {
+            Some(&**literal)
+        }
         _ => None,
     });
     Some(Finder::Within(AhoCorasick::new(literals).ok()?, ids.into()))

@@ -160,12 +160,12 @@ impl Test {
                 .number(record, number)
                 .and_then(|value| value.order(*sought))
                 .is_some_and(|order| comparison.holds(order)),
-            (Check::EveryElement(test), Field::Falco(field)) => field
-                .list(record)
-                .is_some_and(|list| list.iter().all(|element| test.holds(element))),
-            (Check::AnyElement(test), Field::Falco(field)) => field
-                .list(record)
-                .is_some_and(|list| list.iter().any(|element| test.holds(element))),
+            (Check::EveryElement(test), Field::Falco(field)) => {
+                field.list(record).is_some_and(|list| list.iter().all(|element| test.holds(element)))
+            }
+            (Check::AnyElement(test), Field::Falco(field)) => {
+                field.list(record).is_some_and(|list| list.iter().any(|element| test.holds(element)))
+            }
             (Check::FalcoField(relation, other), Field::Falco(field)) => {
                 field.relates(*relation, other, record, number)
             }

@@ -103,7 +103,8 @@ impl Number {
             return Some(Self::Whole(whole));
         }
         // `inf` and `nan` are numbers to Rust only.
-        let starts_as_number = text.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        let starts_as_number =
+            text.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit() || c == '.');
         text.parse().ok().filter(|_| starts_as_number).map(Self::Real)
     }
 
@@ -272,8 +273,10 @@ impl TextTest {
     /// The test for one of several texts, in any case or not.
     #[must_use]
     pub fn one_of(texts: impl IntoIterator<Item = String>, fold: bool) -> Self {
-        let mut texts: Vec<Box<str>> =
-            texts.into_iter().map(|text| if fold { text.to_lowercase().into() } else { text.into() }).collect();
+        let mut texts: Vec<Box<str>> = texts
+            .into_iter()
+            .map(|text| if fold { text.to_lowercase().into() } else { text.into() })
+            .collect();
         texts.sort();
         texts.dedup();
         match (texts.pop(), texts.is_empty()) {
@@ -319,9 +322,9 @@ impl TextTest {
             Self::EndsWithFolded(sought) => folded(text).ends_with(&**sought),
             Self::Matches(expression) => expression.is_match(text),
             Self::Order(comparison, sought) => comparison.holds(text.cmp(sought)),
-            Self::Number(comparison, sought) => {
-                Number::parse(text).and_then(|number| number.order(*sought)).is_some_and(|order| comparison.holds(order))
-            }
+            Self::Number(comparison, sought) => Number::parse(text)
+                .and_then(|number| number.order(*sought))
+                .is_some_and(|order| comparison.holds(order)),
             Self::Network(network) => text.parse::<IpAddr>().is_ok_and(|address| network.contains(&address)),
             Self::PathPrefix(patterns) => patterns.iter().any(|pattern| is_path_prefix(pattern, text)),
             Self::TimePart(part, sought) => part.of(text) == Some(*sought),
@@ -350,7 +353,9 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 /// As for [`Expression::new`].
 pub fn path_prefix<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<TextTest, regex::Error> {
     let compile = |pattern: &str| {
-        components(pattern).map(|component| Expression::glob(component, false)).collect::<Result<Box<[_]>, _>>()
+        components(pattern)
+            .map(|component| Expression::glob(component, false))
+            .collect::<Result<Box<[_]>, _>>()
     };
     patterns.into_iter().map(compile).collect::<Result<Box<[_]>, _>>().map(TextTest::PathPrefix)
 }
@@ -378,7 +383,11 @@ mod tests {
             ("a", "xa", false),
         ];
         for (pattern, text, expected) in cases {
-            assert_eq!(Expression::glob(pattern, false).unwrap().is_match(text), expected, "{pattern} {text}");
+            assert_eq!(
+                Expression::glob(pattern, false).unwrap().is_match(text),
+                expected,
+                "{pattern} {text}"
+            );
         }
         assert!(Expression::glob("AB*", true).unwrap().is_match("abc"));
     }
@@ -386,9 +395,14 @@ mod tests {
     #[test]
     fn path_prefixes_go_by_component() {
         let test = path_prefix(["/a/b", "/x/*/z"]).unwrap();
-        for (path, expected) in
-            [("/a/b/c", true), ("/a/b", true), ("/a/bc", false), ("/a", false), ("/x/y/z/1", true), ("/x/y", false)]
-        {
+        for (path, expected) in [
+            ("/a/b/c", true),
+            ("/a/b", true),
+            ("/a/bc", false),
+            ("/a", false),
+            ("/x/y/z/1", true),
+            ("/x/y", false),
+        ] {
             assert_eq!(test.holds(path), expected, "{path}");
         }
     }
@@ -407,7 +421,11 @@ mod tests {
         assert!(test(Comparison::GreaterOrEqual, "1000").holds("1000.0"));
         assert!(test(Comparison::Greater, "9223372036854775806").holds("9223372036854775807"));
         assert!(!test(Comparison::Less, "5").holds("x"));
-        assert!(Number::parse("inf").is_none() && Number::parse("nan").is_none() && Number::parse("-1e3").is_some());
+        assert!(
+            Number::parse("inf").is_none()
+                && Number::parse("nan").is_none()
+                && Number::parse("-1e3").is_some()
+        );
     }
 
     #[test]

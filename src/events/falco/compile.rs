@@ -58,7 +58,8 @@ pub(super) fn compile(
     condition: &Condition,
     macros: &dyn Fn(&str) -> Option<Compiled>,
 ) -> Result<Compiled, CompileError> {
-    let all = |parts: &[Condition]| parts.iter().map(|part| compile(part, macros)).collect::<Result<Vec<_>, _>>();
+    let all =
+        |parts: &[Condition]| parts.iter().map(|part| compile(part, macros)).collect::<Result<Vec<_>, _>>();
     match condition {
         Condition::And(parts) => Compiled::joined(all(parts)?, Predicate::all),
         Condition::Or(parts) => Compiled::joined(all(parts)?, Predicate::any),
@@ -72,7 +73,8 @@ pub(super) fn compile(
 }
 
 fn resolve(operand: &Operand) -> Result<Field, FieldError> {
-    Field::named(&operand.name, operand.argument.as_deref())?.transformed(&operand.name, &operand.transformers)
+    Field::named(&operand.name, operand.argument.as_deref())?
+        .transformed(&operand.name, &operand.transformers)
 }
 
 fn check(operand: &Operand, relation: &Relation) -> Result<Predicate, CompileError> {
@@ -94,13 +96,19 @@ fn check(operand: &Operand, relation: &Relation) -> Result<Predicate, CompileErr
                 TextOperator::IContains => TextRelation::ContainsFolded,
                 TextOperator::StartsWith => TextRelation::StartsWith,
                 TextOperator::EndsWith => TextRelation::EndsWith,
-                other => return Err(CompileError::Unsupported(format!("{} with another field", other.as_str()))),
+                other => {
+                    return Err(CompileError::Unsupported(format!("{} with another field", other.as_str())));
+                }
             };
             subject.relates(relation, other, operator.as_str())
         }
-        Relation::Quantified(operator, quantifier, items) => subject.quantified(*operator, *quantifier, items),
+        Relation::Quantified(operator, quantifier, items) => {
+            subject.quantified(*operator, *quantifier, items)
+        }
         Relation::Set(operator, items) => subject.set(*operator, items),
-        Relation::SetField(SetOperator::PMatch, _) => Err(CompileError::Unsupported("pmatch with another field".to_owned())),
+        Relation::SetField(SetOperator::PMatch, _) => {
+            Err(CompileError::Unsupported("pmatch with another field".to_owned()))
+        }
         Relation::SetField(operator, other) => {
             subject.relates(TextRelation::Compare(Comparison::Equal), other, operator.as_str())
         }
@@ -130,9 +138,8 @@ impl Subject<'_> {
 
     fn number(&self, value: &str) -> Result<Number, CompileError> {
         let hexadecimal = value.strip_prefix("0x").and_then(|digits| i64::from_str_radix(digits, 16).ok());
-        hexadecimal.map(Number::Whole).or_else(|| Number::parse(value)).ok_or_else(|| CompileError::NoNumber {
-            value: value.to_owned(),
-            operand: self.operand.to_string(),
+        hexadecimal.map(Number::Whole).or_else(|| Number::parse(value)).ok_or_else(|| {
+            CompileError::NoNumber { value: value.to_owned(), operand: self.operand.to_string() }
         })
     }
 
@@ -144,12 +151,19 @@ impl Subject<'_> {
         }
     }
 
-    fn relates(&self, relation: TextRelation, other: &Operand, operator: &str) -> Result<Predicate, CompileError> {
+    fn relates(
+        &self,
+        relation: TextRelation,
+        other: &Operand,
+        operator: &str,
+    ) -> Result<Predicate, CompileError> {
         let other_field = resolve(other)?;
         if self.kind == FieldKind::List {
             return Err(self.misused(operator));
         }
-        if other_field.kind() != self.kind || (self.kind == FieldKind::Number && !matches!(relation, TextRelation::Compare(_))) {
+        if other_field.kind() != self.kind
+            || (self.kind == FieldKind::Number && !matches!(relation, TextRelation::Compare(_)))
+        {
             return Err(CompileError::Unsupported(format!("`{} {operator} {other}`", self.operand)));
         }
         Ok(self.asks(Check::FalcoField(relation, other_field)))
@@ -162,7 +176,9 @@ impl Subject<'_> {
             _ => None,
         };
         match (self.kind, comparison) {
-            (FieldKind::Number, Some(comparison)) => Ok(self.asks(Check::Number(comparison, self.number(value)?))),
+            (FieldKind::Number, Some(comparison)) => {
+                Ok(self.asks(Check::Number(comparison, self.number(value)?)))
+            }
             (FieldKind::Number | FieldKind::List, _) => Err(self.misused(operator.as_str())),
             (FieldKind::Text, _) => Ok(self.asks(Check::Text(text_test(operator, value)?))),
         }
@@ -177,10 +193,9 @@ impl Subject<'_> {
         let checks = items.iter().map(|item| self.text(operator, item)).collect::<Result<Vec<_>, _>>()?;
         Ok(match quantifier {
             Quantifier::AnyOf => Predicate::any(checks),
-            Quantifier::OneOf => Predicate::all(vec![
-                Predicate::any(checks.clone()),
-                Predicate::AtLeast(2, checks).negated(),
-            ]),
+            Quantifier::OneOf => {
+                Predicate::all(vec![Predicate::any(checks.clone()), Predicate::AtLeast(2, checks).negated()])
+            }
             // All of none holds of what is there, but not of what is absent.
             Quantifier::AllOf if checks.is_empty() => self.asks(Check::Exists),
             Quantifier::AllOf => Predicate::all(checks),
@@ -190,11 +205,14 @@ impl Subject<'_> {
     fn set(&self, operator: SetOperator, items: &[String]) -> Result<Predicate, CompileError> {
         let one_of = || TextTest::one_of(items.iter().cloned(), false);
         match (operator, self.kind) {
-            (SetOperator::In | SetOperator::Intersects, FieldKind::Text) => Ok(self.asks(Check::Text(one_of()))),
+            (SetOperator::In | SetOperator::Intersects, FieldKind::Text) => {
+                Ok(self.asks(Check::Text(one_of())))
+            }
             (SetOperator::In, FieldKind::List) => Ok(self.asks(Check::EveryElement(one_of()))),
             (SetOperator::Intersects, FieldKind::List) => Ok(self.asks(Check::AnyElement(one_of()))),
             (SetOperator::In | SetOperator::Intersects, FieldKind::Number) => {
-                let equal = |item: &String| Ok(self.asks(Check::Number(Comparison::Equal, self.number(item)?)));
+                let equal =
+                    |item: &String| Ok(self.asks(Check::Number(Comparison::Equal, self.number(item)?)));
                 items.iter().map(equal).collect::<Result<Vec<_>, _>>().map(Predicate::any)
             }
             (SetOperator::PMatch, FieldKind::Text) => path_prefix(items.iter().map(String::as_str))

@@ -6,7 +6,9 @@
 use std::fmt;
 
 use winnow::ascii::multispace0;
-use winnow::combinator::{alt, cut_err, delimited, fail, not, opt, peek, preceded, repeat, separated, terminated};
+use winnow::combinator::{
+    alt, cut_err, delimited, fail, not, opt, peek, preceded, repeat, separated, terminated,
+};
 use winnow::error::{StrContext, StrContextValue};
 use winnow::prelude::*;
 use winnow::token::{any, none_of, one_of, take_while};
@@ -117,7 +119,8 @@ words! {
 }
 
 /// Transformers that the language knows; not all of them can be had here.
-const TRANSFORMERS: [&str; 9] = ["tolower", "toupper", "b64", "basename", "len", "val", "join", "concat", "getopt"];
+const TRANSFORMERS: [&str; 9] =
+    ["tolower", "toupper", "b64", "basename", "len", "val", "join", "concat", "getopt"];
 
 /// Why a text is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -147,19 +150,21 @@ impl Condition {
         if text.len() > LONGEST {
             return Err(ConditionError::TooLong);
         }
-        delimited(multispace0, |input: &mut &str| any_of(input, DEEPEST), multispace0).parse(text).map_err(|error| {
-            let expected = error.inner().context().find_map(|context| match context {
-                StrContext::Expected(StrContextValue::Description(what)) => Some((*what).to_owned()),
-                _ => None,
-            });
-            let rest = text.get(error.offset()..).unwrap_or_default().trim_start();
-            let expected = expected.unwrap_or_else(|| "`and`, `or` or the end".to_owned());
-            if rest.is_empty() {
-                ConditionError::Ends(expected)
-            } else {
-                ConditionError::Unexpected { expected, rest: rest.chars().take(40).collect() }
-            }
-        })
+        delimited(multispace0, |input: &mut &str| any_of(input, DEEPEST), multispace0).parse(text).map_err(
+            |error| {
+                let expected = error.inner().context().find_map(|context| match context {
+                    StrContext::Expected(StrContextValue::Description(what)) => Some((*what).to_owned()),
+                    _ => None,
+                });
+                let rest = text.get(error.offset()..).unwrap_or_default().trim_start();
+                let expected = expected.unwrap_or_else(|| "`and`, `or` or the end".to_owned());
+                if rest.is_empty() {
+                    ConditionError::Ends(expected)
+                } else {
+                    ConditionError::Unexpected { expected, rest: rest.chars().take(40).collect() }
+                }
+            },
+        )
     }
 
     /// The names of the macros that it uses.
@@ -202,17 +207,23 @@ fn all_of(input: &mut &str, depth: usize) -> ModalResult<Condition> {
 }
 
 /// `and` or `or` between two conditions.
-fn connective<'i>(word: &'static str) -> impl Parser<&'i str, (), winnow::error::ErrMode<winnow::error::ContextError>> {
+fn connective<'i>(
+    word: &'static str,
+) -> impl Parser<&'i str, (), winnow::error::ErrMode<winnow::error::ContextError>> {
     (multispace0, keyword(word), multispace0).void()
 }
 
 /// A word that ends where it ends: `not` in `not x` and `not(x)`, but not in `notable`.
-fn keyword<'i>(word: &'static str) -> impl Parser<&'i str, (), winnow::error::ErrMode<winnow::error::ContextError>> {
+fn keyword<'i>(
+    word: &'static str,
+) -> impl Parser<&'i str, (), winnow::error::ErrMode<winnow::error::ContextError>> {
     (word, peek(alt((one_of((' ', '\t', '\r', '\n', '(')).void(), winnow::combinator::eof.void())))).void()
 }
 
 fn negation(input: &mut &str, depth: usize) -> ModalResult<Condition> {
-    let nots: usize = repeat(0.., terminated(keyword("not"), multispace0)).fold(|| 0, |count, ()| count + 1).parse_next(input)?;
+    let nots: usize = repeat(0.., terminated(keyword("not"), multispace0))
+        .fold(|| 0, |count, ()| count + 1)
+        .parse_next(input)?;
     let inner = alt((
         |input: &mut &str| group(input, depth),
         check,
@@ -238,7 +249,10 @@ fn group(input: &mut &str, depth: usize) -> ModalResult<Condition> {
 }
 
 fn macro_name<'i>(input: &mut &'i str) -> ModalResult<&'i str> {
-    (one_of(|c: char| c.is_ascii_alphabetic() || c == '_'), take_while(0.., |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')))
+    (
+        one_of(|c: char| c.is_ascii_alphabetic() || c == '_'),
+        take_while(0.., |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')),
+    )
         .take()
         .verify(|word: &str| !matches!(word, "and" | "or" | "not" | "exists"))
         .parse_next(input)
@@ -258,7 +272,9 @@ fn operand(input: &mut &str) -> ModalResult<Operand> {
 fn transformed(input: &mut &str) -> ModalResult<Operand> {
     // Not by recursion: a hostile rule may write a thousand of them.
     let mut transformers: Vec<String> = Vec::new();
-    while let Some(word) = opt(terminated(transformer_name, (multispace0, '(', multispace0))).parse_next(input)? {
+    while let Some(word) =
+        opt(terminated(transformer_name, (multispace0, '(', multispace0))).parse_next(input)?
+    {
         transformers.push(word.to_owned());
     }
     if transformers.is_empty() {
@@ -278,15 +294,26 @@ fn transformer_name<'i>(input: &mut &'i str) -> ModalResult<&'i str> {
 }
 
 fn field(input: &mut &str) -> ModalResult<Operand> {
-    let step = || (one_of(|c: char| c.is_ascii_alphabetic()), take_while(0.., |c: char| c.is_ascii_alphanumeric() || c == '_'));
+    let step = || {
+        (
+            one_of(|c: char| c.is_ascii_alphabetic()),
+            take_while(0.., |c: char| c.is_ascii_alphanumeric() || c == '_'),
+        )
+    };
     let name: &str = (step(), repeat::<_, _, (), _, _>(1.., ('.', step()))).take().parse_next(input)?;
-    let argument = opt(preceded('[', cut_err(terminated(argument, ']')).context(expected("an argument and `]`")))).parse_next(input)?;
+    let argument =
+        opt(preceded('[', cut_err(terminated(argument, ']')).context(expected("an argument and `]`"))))
+            .parse_next(input)?;
     Ok(Operand { transformers: Vec::new(), name: name.to_owned(), argument })
 }
 
 fn argument(input: &mut &str) -> ModalResult<String> {
-    alt((quoted, take_while(1.., |c: char| !c.is_whitespace() && !matches!(c, '[' | ']' | '"' | '\'')).map(str::to_owned)))
-        .parse_next(input)
+    alt((
+        quoted,
+        take_while(1.., |c: char| !c.is_whitespace() && !matches!(c, '[' | ']' | '"' | '\''))
+            .map(str::to_owned),
+    ))
+    .parse_next(input)
 }
 
 fn relation(input: &mut &str) -> ModalResult<Relation> {
@@ -304,7 +331,11 @@ fn relation(input: &mut &str) -> ModalResult<Relation> {
         return Ok(Relation::Exists);
     }
     if let Some(operator) = SetOperator::from_word(word) {
-        return preceded(multispace0, cut_err(|input: &mut &str| set(input, operator)).context(expected("a list in parentheses"))).parse_next(input);
+        return preceded(
+            multispace0,
+            cut_err(|input: &mut &str| set(input, operator)).context(expected("a list in parentheses")),
+        )
+        .parse_next(input);
     }
     let Some(operator) = TextOperator::from_word(word) else {
         // The message is to name the word, not what follows it.
@@ -313,7 +344,8 @@ fn relation(input: &mut &str) -> ModalResult<Relation> {
     };
     multispace0.parse_next(input)?;
     if let Some(quantifier) = opt(quantifier).parse_next(input)? {
-        return cut_err(list).context(expected("a list in parentheses"))
+        return cut_err(list)
+            .context(expected("a list in parentheses"))
             .map(|items| Relation::Quantified(operator, quantifier, items))
             .parse_next(input);
     }
@@ -331,7 +363,8 @@ fn order(input: &mut &str) -> ModalResult<Comparison> {
 }
 
 fn quantifier(input: &mut &str) -> ModalResult<Quantifier> {
-    let word = terminated(take_while(1.., |c: char| c.is_ascii_lowercase()), (multispace0, peek('('))).parse_next(input)?;
+    let word = terminated(take_while(1.., |c: char| c.is_ascii_lowercase()), (multispace0, peek('(')))
+        .parse_next(input)?;
     Quantifier::from_word(word).map_or_else(|| fail.parse_next(input), Ok)
 }
 

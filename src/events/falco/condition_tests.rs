@@ -36,7 +36,9 @@ fn brackets_hug_and_nots_cancel_out() {
 
 #[test]
 fn every_operator_is_read() {
-    for operator in ["=", "!=", "==", "glob", "iglob", "contains", "icontains", "startswith", "endswith", "regex"] {
+    for operator in
+        ["=", "!=", "==", "glob", "iglob", "contains", "icontains", "startswith", "endswith", "regex"]
+    {
         read(&format!("a.b {operator} x"));
         read(&format!("a.b {operator} 'x y'"));
         read(&format!("a.b {operator} val(c.d)"));
@@ -48,7 +50,9 @@ fn every_operator_is_read() {
         read(&format!("a.b {operator} 0x1f and a.b{operator}-1.5e3"));
     }
     for operator in ["in", "intersects", "pmatch"] {
-        read(&format!("a.b {operator} (x,y) and a.b {operator}(x) and a.b {operator} val(c.d) and a.b {operator} ()"));
+        read(&format!(
+            "a.b {operator} (x,y) and a.b {operator}(x) and a.b {operator} val(c.d) and a.b {operator} ()"
+        ));
     }
     read("a.b exists and not a.b[0] exists and a.b[/x/y] exists and a.b[\"x ]\"] exists");
     read("tolower(toupper( a.b )) = x and len(a.b[1]) > 3");
@@ -70,7 +74,10 @@ fn what_is_wrong_is_named() {
     assert_eq!(refused("a.b = "), "expected a value where the condition ends");
     assert_eq!(refused("a.b like x"), "expected an operator in the condition before `like x`");
     assert_eq!(refused("(a.b = x"), "expected `and`, `or` or `)` where the condition ends");
-    assert_eq!(refused("a.b = x y.z = 1"), "expected `and`, `or` or the end in the condition before `y.z = 1`");
+    assert_eq!(
+        refused("a.b = x y.z = 1"),
+        "expected `and`, `or` or the end in the condition before `y.z = 1`"
+    );
     assert_eq!(refused(""), "expected a check, a macro or `(` where the condition ends");
     assert!(refused("a.b = x and").contains("before `and`"));
     assert!(refused("a.b in").contains("a list in parentheses"));
@@ -103,7 +110,8 @@ proptest! {
 }
 
 fn any_operand() -> impl Strategy<Value = Operand> {
-    let transformers = prop::collection::vec(prop::sample::select(vec!["tolower".to_owned(), "len".to_owned()]), 0..3);
+    let transformers =
+        prop::collection::vec(prop::sample::select(vec!["tolower".to_owned(), "len".to_owned()]), 0..3);
     let name = "[a-z]{1,3}(\\.[a-z][a-z0-9_]{0,3}){1,2}";
     (transformers, name, prop::option::of(r#"[ -~]{1,6}"#))
         .prop_map(|(transformers, name, argument)| Operand { transformers, name, argument })
@@ -111,19 +119,32 @@ fn any_operand() -> impl Strategy<Value = Operand> {
 
 fn any_relation() -> impl Strategy<Value = Relation> {
     let text = || r#"[ -~é\n\t]{0,6}"#.prop_map(String::from);
-    let field = || any_operand().prop_map(|mut operand| {
-        operand.transformers.insert(0, "val".to_owned());
-        operand
-    });
+    let field = || {
+        any_operand().prop_map(|mut operand| {
+            operand.transformers.insert(0, "val".to_owned());
+            operand
+        })
+    };
     let value = || prop_oneof![text().prop_map(Value::Literal), field().prop_map(Value::Field)];
     let texts = || prop::collection::vec(text(), 0..3);
-    let operator = || prop::sample::select(vec![TextOperator::Equal, TextOperator::NotEqual, TextOperator::IGlob, TextOperator::Regex]);
+    let operator = || {
+        prop::sample::select(vec![
+            TextOperator::Equal,
+            TextOperator::NotEqual,
+            TextOperator::IGlob,
+            TextOperator::Regex,
+        ])
+    };
     let set = || prop::sample::select(vec![SetOperator::In, SetOperator::Intersects, SetOperator::PMatch]);
     prop_oneof![
         Just(Relation::Exists),
         value().prop_map(|value| Relation::Order(Comparison::LessOrEqual, value)),
         (operator(), value()).prop_map(|(operator, value)| Relation::Text(operator, value)),
-        (operator(), texts()).prop_map(|(operator, items)| Relation::Quantified(operator, Quantifier::AllOf, items)),
+        (operator(), texts()).prop_map(|(operator, items)| Relation::Quantified(
+            operator,
+            Quantifier::AllOf,
+            items
+        )),
         (set(), texts()).prop_map(|(operator, items)| Relation::Set(operator, items)),
         (set(), field()).prop_map(|(operator, field)| Relation::SetField(operator, field)),
     ]

@@ -52,15 +52,21 @@ pub(super) fn read(node: &Node) -> Result<Written, String> {
         Some(Value::Scalar(field, _)) => {
             let operator = match comps {
                 None => "in",
-                Some(comps) => comps.text().ok_or_else(|| format!("exception `{name}` has one field and a list of `comps`"))?,
+                Some(comps) => comps
+                    .text()
+                    .ok_or_else(|| format!("exception `{name}` has one field and a list of `comps`"))?,
             };
             if !LIST_OPERATORS.contains(&operator) {
-                return Err(format!("exception `{name}` compares one field with a list, which `{operator}` can't"));
+                return Err(format!(
+                    "exception `{name}` compares one field with a list, which `{operator}` can't"
+                ));
             }
             Some(Fields::One(field.clone(), operator.to_owned()))
         }
         Some(Value::Sequence(fields)) => Some(Fields::Several(several(name, fields, comps)?)),
-        Some(Value::Mapping(_)) => return Err(format!("`fields` of exception `{name}` is no field and no list of fields")),
+        Some(Value::Mapping(_)) => {
+            return Err(format!("`fields` of exception `{name}` is no field and no list of fields"));
+        }
     };
     let values = node.get("values").map_or(&[][..], Node::elements).iter().map(item).collect::<Option<_>>();
     let values = values.ok_or_else(|| format!("a value of exception `{name}` is no text and no list"))?;
@@ -129,7 +135,9 @@ impl Exception {
                 .zip(values)
                 .map(|((field, operator), value)| {
                     let written = match value {
-                        Item::Text(_) if LIST_OPERATORS.contains(&operator.as_str()) => format!("({})", value.written()),
+                        Item::Text(_) if LIST_OPERATORS.contains(&operator.as_str()) => {
+                            format!("({})", value.written())
+                        }
                         _ => value.written(),
                     };
                     format!("{field} {operator} {written}")
@@ -146,7 +154,9 @@ impl Item {
     fn written(&self) -> String {
         match self {
             Self::Text(text) => literal(text),
-            Self::List(items) => format!("({})", items.iter().map(Self::written).collect::<Vec<_>>().join(", ")),
+            Self::List(items) => {
+                format!("({})", items.iter().map(Self::written).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }

@@ -161,7 +161,10 @@ fn whole_number(value: Json<'_>) -> Option<i64> {
         return None;
     }
     value.text().parse().ok().or_else(|| {
-        #[expect(clippy::cast_possible_truncation, reason = "the fraction is to go; the cast keeps to the range")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the fraction is to go; the cast keeps to the range"
+        )]
         value.text().parse::<f64>().ok().map(|number| number as i64)
     })
 }
@@ -169,7 +172,9 @@ fn whole_number(value: Json<'_>) -> Option<i64> {
 /// The tag `Name` that an instance is started with.
 pub(super) fn instance_name<'a>(record: &Record<'a>) -> Option<Cow<'a, str>> {
     let items = record.at(Key::RequestParameters, &["tagSpecificationSet", "items"])?;
-    let is = |value: Json<'_>, key, sought: &str| value.get(key).and_then(Json::as_str).is_some_and(|text| text == sought);
+    let is = |value: Json<'_>, key, sought: &str| {
+        value.get(key).and_then(Json::as_str).is_some_and(|text| text == sought)
+    };
     items
         .elements()
         .filter(|item| is(*item, "resourceType", "instance"))

@@ -208,7 +208,9 @@ impl Field {
         let origin = match (current, argument) {
             ("json.value" | "jevt.value", Some(pointer)) => Origin::Pointer(extract::pointer(pointer)),
             ("json.value" | "jevt.value", None) => return Err(FieldError::ArgumentMissing(name.to_owned())),
-            ("ec2.imageids", index) => Origin::Images(index.map(|index| self::index(name, index)).transpose()?),
+            ("ec2.imageids", index) => {
+                Origin::Images(index.map(|index| self::index(name, index)).transpose()?)
+            }
             (_, Some(_)) if simple(current).is_some() => {
                 return Err(FieldError::ArgumentUnwanted(name.to_owned()));
             }
@@ -254,7 +256,9 @@ impl Field {
             return FieldKind::Number;
         }
         match self.origin {
-            Origin::Transferred(_) | Origin::Counted(_) | Origin::EventNumber | Origin::RawTime => FieldKind::Number,
+            Origin::Transferred(_) | Origin::Counted(_) | Origin::EventNumber | Origin::RawTime => {
+                FieldKind::Number
+            }
             Origin::Images(_) => FieldKind::List,
             _ => FieldKind::Text,
         }
@@ -333,7 +337,10 @@ impl Field {
         let length = if matches!(self.origin, Origin::Images(_)) {
             self.list(record)?.len()
         } else {
-            before.iter().try_fold(self.plain_text(record, number)?, |text, transform| transform.apply(text))?.len()
+            before
+                .iter()
+                .try_fold(self.plain_text(record, number)?, |text, transform| transform.apply(text))?
+                .len()
         };
         i64::try_from(length).ok().map(Number::Whole)
     }

@@ -23,11 +23,23 @@ fn every_field_that_is_a_path_reads_it() {
             close.push('}');
         }
         assert_eq!(value(name, &format!("{open}\"v\"{close}")).as_deref(), Some("v"), "{name}");
-        assert_eq!(value(name, &format!("{open}null{close}")).as_deref(), Some(""), "{name} is present when null");
-        assert_eq!(value(name, &format!("{open}{{\"x\":1}}{close}")).as_deref(), Some(""), "{name} of an object");
+        assert_eq!(
+            value(name, &format!("{open}null{close}")).as_deref(),
+            Some(""),
+            "{name} is present when null"
+        );
+        assert_eq!(
+            value(name, &format!("{open}{{\"x\":1}}{close}")).as_deref(),
+            Some(""),
+            "{name} of an object"
+        );
         assert_eq!(value(name, "{}"), None, "{name} is absent");
         if !path.is_empty() {
-            assert_eq!(value(name, &format!("{{\"{}\":null}}", key.name())), None, "{name} below null is absent");
+            assert_eq!(
+                value(name, &format!("{{\"{}\":null}}", key.name())),
+                None,
+                "{name} below null is absent"
+            );
         }
     }
 }
@@ -63,7 +75,10 @@ fn ct_user_goes_by_the_type_of_identity() {
 fn ct_originaluser_is_the_session_or_the_user() {
     let original = |identity: &str| value("ct.originaluser", &format!(r#"{{"userIdentity":{identity}}}"#));
     assert_eq!(original(r#"{"type":"AssumedRole","arn":"x/R/s","principalId":"A:p"}"#).as_deref(), Some("s"));
-    assert_eq!(original(r#"{"type":"AssumedRole","arn":"x/p/R/s","principalId":"A:p"}"#).as_deref(), Some("p"));
+    assert_eq!(
+        original(r#"{"type":"AssumedRole","arn":"x/p/R/s","principalId":"A:p"}"#).as_deref(),
+        Some("p")
+    );
     assert_eq!(original(r#"{"type":"AssumedRole","principalId":"A:p:q"}"#), None);
     assert_eq!(original(r#"{"type":"Other","userName":"u"}"#).as_deref(), Some("u"));
 }
@@ -84,8 +99,15 @@ fn ct_shortsrc_loses_only_the_ending() {
 
 #[test]
 fn ct_request_response_and_additionaleventdata_are_compact_json() {
-    for (name, key) in [("ct.request", "requestParameters"), ("ct.response", "responseElements"), ("ct.additionaleventdata", "additionalEventData")] {
-        assert_eq!(value(name, &format!(r#"{{"{key}": {{ "b" : 1, "a": "x y" }} }}"#)).as_deref(), Some(r#"{"b":1,"a":"x y"}"#));
+    for (name, key) in [
+        ("ct.request", "requestParameters"),
+        ("ct.response", "responseElements"),
+        ("ct.additionaleventdata", "additionalEventData"),
+    ] {
+        assert_eq!(
+            value(name, &format!(r#"{{"{key}": {{ "b" : 1, "a": "x y" }} }}"#)).as_deref(),
+            Some(r#"{"b":1,"a":"x y"}"#)
+        );
         assert_eq!(value(name, &format!(r#"{{"{key}": null}}"#)).as_deref(), Some("null"));
         assert_eq!(value(name, "{}"), None);
     }
@@ -93,7 +115,10 @@ fn ct_request_response_and_additionaleventdata_are_compact_json() {
 
 #[test]
 fn ct_resources_are_joined() {
-    assert_eq!(value("ct.resources", r#"{"resources":[ {"a": 1}, {"b":2} ]}"#).as_deref(), Some(r#"{"a":1},{"b":2}"#));
+    assert_eq!(
+        value("ct.resources", r#"{"resources":[ {"a": 1}, {"b":2} ]}"#).as_deref(),
+        Some(r#"{"a":1},{"b":2}"#)
+    );
     assert_eq!(value("ct.resources", r#"{"resources":[]}"#), None);
 }
 
@@ -108,7 +133,9 @@ fn ct_readonly_and_managementevent_are_words() {
 
 #[test]
 fn ct_sessioncredentialfromconsole_takes_the_text_that_cloudtrail_writes() {
-    let from = |text: &str| value("ct.sessioncredentialfromconsole", &format!(r#"{{"sessionCredentialFromConsole":{text}}}"#));
+    let from = |text: &str| {
+        value("ct.sessioncredentialfromconsole", &format!(r#"{{"sessionCredentialFromConsole":{text}}}"#))
+    };
     assert_eq!(from("\"true\"").as_deref(), Some("true"));
     assert_eq!(from("true").as_deref(), Some("true"));
     assert_eq!(from("\"no\"").as_deref(), Some("false"));
@@ -135,7 +162,10 @@ fn s3_uri_and_bytes_and_counts() {
     assert_eq!(value("s3.bytes", get).as_deref(), Some("1501"));
     assert_eq!(value("s3.bytes.in", get).as_deref(), Some("1"));
     assert_eq!(value("s3.bytes.out", get).as_deref(), Some("1500"));
-    assert_eq!(value("s3.bytes", r#"{"additionalEventData":{"bytesTransferredOut":2}}"#).as_deref(), Some("2"));
+    assert_eq!(
+        value("s3.bytes", r#"{"additionalEventData":{"bytesTransferredOut":2}}"#).as_deref(),
+        Some("2")
+    );
     assert_eq!(value("s3.bytes", r#"{"additionalEventData":{}}"#), None);
     assert_eq!(value("s3.cnt.get", get).as_deref(), Some("1"));
     assert_eq!(value("s3.cnt.put", get), None);
@@ -160,7 +190,11 @@ fn ec2_imageids_come_from_the_answer_or_the_request() {
     assert_eq!(value("ec2.imageids[1]", answer).as_deref(), Some("(b)"));
     assert_eq!(value("ec2.imageids[2]", answer), None);
     assert_eq!(value("ec2.imageid", answer).as_deref(), Some("a"));
-    for request in [r#"{"imageId":"r"}"#, r#"{"DescribeFastLaunchImagesRequest":{"ImageId":{"content":"r"}}}"#, r#"{"launchSpecification":{"imageId":"r"}}"#] {
+    for request in [
+        r#"{"imageId":"r"}"#,
+        r#"{"DescribeFastLaunchImagesRequest":{"ImageId":{"content":"r"}}}"#,
+        r#"{"launchSpecification":{"imageId":"r"}}"#,
+    ] {
         let record = format!(r#"{{"requestParameters":{request}}}"#);
         assert_eq!(value("ec2.imageids", &record).as_deref(), Some("(r)"));
         assert_eq!(value("ec2.imageids[0]", &record).as_deref(), Some("(r)"));
@@ -218,12 +252,17 @@ fn names_and_arguments_that_are_wrong_are_told() {
 
 #[test]
 fn transformers_are_applied_inside_out() {
-    let record = Record::parse(br#"{"eventName":"a/QmM=","responseElements":{"instancesSet":{"items":[{"imageId":"a"}]}}}"#).unwrap();
+    let record = Record::parse(
+        br#"{"eventName":"a/QmM=","responseElements":{"instancesSet":{"items":[{"imageId":"a"}]}}}"#,
+    )
+    .unwrap();
     let transformed = |name: &str, transformers: &[&str]| {
         let transformers: Vec<String> = transformers.iter().map(|name| (*name).to_owned()).collect();
         Field::named(name, None).unwrap().transformed(name, &transformers)
     };
-    let text = |transformers: &[&str]| transformed("ct.name", transformers).unwrap().text(&record, 1).map(Cow::into_owned);
+    let text = |transformers: &[&str]| {
+        transformed("ct.name", transformers).unwrap().text(&record, 1).map(Cow::into_owned)
+    };
     assert_eq!(text(&["val"]).as_deref(), Some("a/QmM="));
     assert_eq!(text(&["tolower"]).as_deref(), Some("a/qmm="));
     assert_eq!(text(&["toupper"]).as_deref(), Some("A/QMM="));
@@ -239,7 +278,9 @@ fn transformers_are_applied_inside_out() {
 
 #[test]
 fn two_numbers_are_compared_as_numbers() {
-    let record = Record::parse(br#"{"additionalEventData":{"bytesTransferredIn":10,"bytesTransferredOut":9}}"#).unwrap();
+    let record =
+        Record::parse(br#"{"additionalEventData":{"bytesTransferredIn":10,"bytesTransferredOut":9}}"#)
+            .unwrap();
     let field = |name| Field::named(name, None).unwrap();
     let relation = TextRelation::Compare(Comparison::Greater);
     assert!(field("s3.bytes.in").relates(relation, &field("s3.bytes.out"), &record, 1));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::compile::{Compiled, CompileError, compile};
+use super::compile::{CompileError, Compiled, compile};
 use super::condition::Condition;
 use super::exception::{self, Exception};
 use super::field::FieldError;
@@ -95,7 +95,12 @@ impl Library {
             Value::Mapping(_) => self.item(file, document),
             Value::Scalar(..) if document.is_null() => {}
             Value::Scalar(..) => {
-                self.note(Gravity::Error, place, None, "a rule file is a list of rules, lists and macros".to_owned());
+                self.note(
+                    Gravity::Error,
+                    place,
+                    None,
+                    "a rule file is a list of rules, lists and macros".to_owned(),
+                );
             }
         }
     }
@@ -138,7 +143,9 @@ impl Library {
     /// Other plugins' fields are not known; a rule that uses them is told of later, by the field.
     fn plugins(&mut self, place: Place<'_>, plugins: &Node) {
         for plugin in plugins.elements() {
-            let known = |plugin: &Node| plugin.get("name").and_then(Node::text).is_some_and(|name| PLUGINS.contains(&name));
+            let known = |plugin: &Node| {
+                plugin.get("name").and_then(Node::text).is_some_and(|name| PLUGINS.contains(&name))
+            };
             let alternatives = plugin.get("alternatives").map_or(&[][..], Node::elements);
             if !known(plugin) && !alternatives.iter().any(known) {
                 let name = plugin.get("name").and_then(Node::text).unwrap_or_default();
@@ -153,7 +160,8 @@ impl Library {
             .get("items")
             .filter(|items| matches!(items.value, Value::Sequence(_)))
             .ok_or("the list has no `items`")?;
-        let items: Option<Vec<String>> = items.elements().iter().map(|item| item.text().map(str::to_owned)).collect();
+        let items: Option<Vec<String>> =
+            items.elements().iter().map(|item| item.text().map(str::to_owned)).collect();
         let items = items.ok_or("an item of the list is no text")?;
         let change = change_of(item, "items", &["list", "items"])?;
         match (self.lists.iter_mut().find(|list| list.name == name), change) {
@@ -172,7 +180,9 @@ impl Library {
             (Some(known), Some(Change::Append)) => append_text(&mut known.condition, condition),
             (Some(known), _) => condition.clone_into(&mut known.condition),
             (None, Some(_)) => return Err("there is no such macro before this".to_owned()),
-            (None, None) => self.macros.push(Macro { name: name.to_owned(), condition: condition.to_owned() }),
+            (None, None) => {
+                self.macros.push(Macro { name: name.to_owned(), condition: condition.to_owned() })
+            }
         }
         Ok(())
     }
@@ -201,7 +211,10 @@ impl Library {
     }
 
     fn earlier(&mut self, name: &str) -> Result<&mut Rule, String> {
-        self.rules.iter_mut().find(|rule| rule.name == name).ok_or_else(|| "there is no such rule before this".to_owned())
+        self.rules
+            .iter_mut()
+            .find(|rule| rule.name == name)
+            .ok_or_else(|| "there is no such rule before this".to_owned())
     }
 
     fn define_rule(&mut self, place: Place<'_>, name: &str, item: &Node) -> Result<(), String> {
@@ -228,7 +241,12 @@ impl Library {
         };
         severity(rule.priority.as_deref())?;
         if item.get("output").is_none() {
-            self.note(Gravity::Warning, place, Some(name), "the rule has no `output`; its name is printed".to_owned());
+            self.note(
+                Gravity::Warning,
+                place,
+                Some(name),
+                "the rule has no `output`; its name is printed".to_owned(),
+            );
         }
         if rule.priority.is_none() {
             let message = format!("the rule has no `priority`; it is taken for {DEFAULT_PRIORITY}");
@@ -239,7 +257,9 @@ impl Library {
                 if let (Some(old), Some(new)) = (&known.source, &rule.source)
                     && old != new
                 {
-                    return Err(format!("an earlier rule of this name has source `{old}`, and this has `{new}`"));
+                    return Err(format!(
+                        "an earlier rule of this name has source `{old}`, and this has `{new}`"
+                    ));
                 }
                 *known = rule;
             }
@@ -260,7 +280,15 @@ impl Library {
     fn override_rule(&mut self, name: &str, item: &Node, overrides: &Node) -> Result<(), String> {
         let appendable = ["condition", "output", "desc", "tags", "exceptions"];
         let replaceable = [
-            "condition", "output", "desc", "priority", "tags", "exceptions", "enabled", "capture", "warn_evttypes",
+            "condition",
+            "output",
+            "desc",
+            "priority",
+            "tags",
+            "exceptions",
+            "enabled",
+            "capture",
+            "warn_evttypes",
             "skip-if-unknown-filter",
         ];
         let changes = changes(overrides)?;
@@ -276,7 +304,8 @@ impl Library {
                 let how = if change == Change::Append { "appended to" } else { "replaced" };
                 return Err(format!("`{key}` can't be {how}; what can is {}", allowed.join(", ")));
             }
-            let value = item.get(key).ok_or_else(|| format!("`{key}` is named under `override`, but not given"))?;
+            let value =
+                item.get(key).ok_or_else(|| format!("`{key}` is named under `override`, but not given"))?;
             let written = if key == "exceptions" { exceptions(item)? } else { Vec::new() };
             override_key(self.earlier(name)?, key, change, value, written)?;
         }
@@ -304,13 +333,16 @@ impl Library {
             match ready(rule, &lists, &known) {
                 Ok(rule) => {
                     if sourceless {
-                        let message = format!("the rule names no source, but its fields are those of `{SOURCE}`; it runs");
+                        let message = format!(
+                            "the rule names no source, but its fields are those of `{SOURCE}`; it runs"
+                        );
                         self.note(Gravity::Note, place, Some(&name), message);
                     }
                     compiled.push(rule);
                 }
                 Err(error) if (sourceless || optional) && error.is_field => {
-                    let message = format!("{}; the rule is for another source, and is left out", error.message);
+                    let message =
+                        format!("{}; the rule is for another source, and is left out", error.message);
                     self.note(Gravity::Note, place, Some(&name), message);
                 }
                 Err(error) => {
@@ -456,7 +488,11 @@ fn changes(overrides: &Node) -> Result<Vec<(&str, Change)>, String> {
         Some("replace") => Ok(Change::Replace),
         _ => Err(format!("`override` of `{}` is not `append` or `replace`", key.text().unwrap_or_default())),
     };
-    overrides.members().iter().map(|member| Ok((member.0.text().unwrap_or_default(), change(member)?))).collect()
+    overrides
+        .members()
+        .iter()
+        .map(|member| Ok((member.0.text().unwrap_or_default(), change(member)?)))
+        .collect()
 }
 
 fn override_key(
@@ -494,7 +530,8 @@ fn override_key(
         }
         "exceptions" => rule.exceptions = written.into_iter().map(defined).collect::<Result<_, _>>()?,
         "skip-if-unknown-filter" => {
-            rule.skip_if_unknown = value.boolean().ok_or("`skip-if-unknown-filter` is not `true` or `false`")?;
+            rule.skip_if_unknown =
+                value.boolean().ok_or("`skip-if-unknown-filter` is not `true` or `false`")?;
         }
         // `capture` and `warn_evttypes` are about system calls.
         _ => {}
@@ -534,7 +571,12 @@ fn defined(written: exception::Written) -> Result<Exception, String> {
 fn merge(rule: &mut Rule, written: exception::Written) -> Result<(), String> {
     match rule.exceptions.iter_mut().find(|known| known.name == written.name) {
         Some(known) if written.fields.is_none() => known.values.extend(written.values),
-        Some(_) => return Err(format!("exception `{}` is there already; only `values` can be appended", written.name)),
+        Some(_) => {
+            return Err(format!(
+                "exception `{}` is there already; only `values` can be appended",
+                written.name
+            ));
+        }
         None => rule.exceptions.push(defined(written)?),
     }
     Ok(())

@@ -81,7 +81,10 @@ mod tests {
         for (condition, expected) in [
             ("a.b in (users, z)", r#"a.b in (alice, "carol smith", "a\"b", z)"#),
             ("a.b=one and a.c = one", "a.b=x and a.c = x"),
-            ("a.b in (none, z) or a.b in (z, none) or a.b in (none)", "a.b in ( z) or a.b in (z) or a.b in ()"),
+            (
+                "a.b in (none, z) or a.b in (z, none) or a.b in (none)",
+                "a.b in ( z) or a.b in (z) or a.b in ()",
+            ),
             ("a.b in one or a.b in none", "a.b in (x) or a.b in ()"),
             ("users.x in (ones, one.y)", "users.x in (ones, one.y)"),
             (r#"a.b = "the one \" one" and a.c = 'one'"#, r#"a.b = "the one \" one" and a.c = 'one'"#),

@@ -2,7 +2,8 @@ use super::*;
 use crate::events::engine::{Engine, Scratch};
 use crate::events::record::Record;
 
-const RECORD: &[u8] = br#"{"eventName":"GetObject","userAgent":"aws-cli/2.15 Linux/6","errorCode":null,"eventSource":"",
+const RECORD: &[u8] =
+    br#"{"eventName":"GetObject","userAgent":"aws-cli/2.15 Linux/6","errorCode":null,"eventSource":"",
     "requestParameters":{"bucketName":"/usr/bin/x","key":"GetObject","n":12,"o":{"x": 1}},
     "additionalEventData":{"bytesTransferredIn":10,"bytesTransferredOut":20},
     "responseElements":{"instancesSet":{"items":[{"imageId":"a"},{"imageId":"b"}]}}}"#;
@@ -26,8 +27,14 @@ fn refused(condition: &str) -> String {
 fn operator(name: &str, yes: &[&str], no: &[&str]) {
     for value in yes {
         assert!(holds(&format!("ct.useragent {name} {value}")), "{name} {value} holds");
-        assert!(!holds(&format!("ct.errormessage {name} {value}")), "{name} {value} does not hold of an absent field");
-        assert!(holds(&format!("not ct.errormessage {name} {value}")), "{name} {value} negated holds of an absent field");
+        assert!(
+            !holds(&format!("ct.errormessage {name} {value}")),
+            "{name} {value} does not hold of an absent field"
+        );
+        assert!(
+            holds(&format!("not ct.errormessage {name} {value}")),
+            "{name} {value} negated holds of an absent field"
+        );
     }
     for value in no {
         assert!(!holds(&format!("ct.useragent {name} {value}")), "{name} {value} does not hold");
@@ -109,7 +116,9 @@ fn pmatch() {
 fn exists() {
     assert!(holds("ct.error exists") && holds("ct.error = ''") && holds("ct.src exists"));
     assert!(!holds("ct.errormessage exists") && holds("not ct.errormessage exists"));
-    assert!(holds("s3.bytes exists and not s3.cnt.put exists and ec2.imageids exists and not ec2.imageids[2] exists"));
+    assert!(holds(
+        "s3.bytes exists and not s3.cnt.put exists and ec2.imageids exists and not ec2.imageids[2] exists"
+    ));
 }
 
 #[test]
@@ -118,7 +127,9 @@ fn oneof_anyof_and_allof() {
     assert!(holds("ct.name startswith anyof (Get, G)") && !holds("ct.name startswith anyof (x, y)"));
     assert!(holds("ct.name startswith allof (Get, G)") && !holds("ct.name startswith allof (Get, P)"));
     assert!(holds("ct.name != allof (a, b)") && !holds("ct.name != allof (a, GetObject)"));
-    assert!(holds("ct.name = allof ()") && !holds("ct.errormessage = allof ()") && !holds("ct.name = oneof ()"));
+    assert!(
+        holds("ct.name = allof ()") && !holds("ct.errormessage = allof ()") && !holds("ct.name = oneof ()")
+    );
 }
 
 #[test]
@@ -133,19 +144,30 @@ fn another_field() {
 
 #[test]
 fn numbers_are_compared_as_numbers() {
-    assert!(holds("s3.bytes > 29 and s3.bytes < 30.5 and s3.bytes = 0x1e and s3.bytes != 3 and s3.bytes in (1, 30.0)"));
+    assert!(holds(
+        "s3.bytes > 29 and s3.bytes < 30.5 and s3.bytes = 0x1e and s3.bytes != 3 and s3.bytes in (1, 30.0)"
+    ));
     assert!(!holds("s3.bytes > 100") && !holds("s3.cnt.put != 1"));
     assert!(holds("evt.num = 1 and len(ct.name) = 9"));
     assert_eq!(refused("s3.bytes > many"), "`many` is no number, which `s3.bytes` is compared with");
-    assert_eq!(refused("s3.bytes contains 3"), "operator `contains` can't be used with `s3.bytes`, which is a number");
-    assert_eq!(refused("s3.bytes pmatch (3)"), "operator `pmatch` can't be used with `s3.bytes`, which is a number");
+    assert_eq!(
+        refused("s3.bytes contains 3"),
+        "operator `contains` can't be used with `s3.bytes`, which is a number"
+    );
+    assert_eq!(
+        refused("s3.bytes pmatch (3)"),
+        "operator `pmatch` can't be used with `s3.bytes`, which is a number"
+    );
 }
 
 #[test]
 fn lists_are_compared_as_lists() {
     assert!(holds("ec2.imageids in (a, b, c)") && !holds("ec2.imageids in (a)"));
     assert!(holds("ec2.imageids intersects (a, x)") && !holds("ec2.imageids intersects (x)"));
-    assert_eq!(refused("ec2.imageids = a"), "operator `=` can't be used with `ec2.imageids`, which is a list");
+    assert_eq!(
+        refused("ec2.imageids = a"),
+        "operator `=` can't be used with `ec2.imageids`, which is a list"
+    );
     assert!(refused("ec2.imageids > 1").contains("which is a list"));
     assert!(refused("ec2.imageids = val(ct.name)").contains("which is a list"));
 }

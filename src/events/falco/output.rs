@@ -115,7 +115,8 @@ fn token(text: &str) -> Result<(Part, &str), OutputError> {
         "" => None,
         digits => Some(digits.parse().ok().filter(|width| *width <= WIDEST).ok_or(OutputError::TooWide)?),
     };
-    let length = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').unwrap_or(name.len());
+    let length =
+        name.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').unwrap_or(name.len());
     // The longest name that is one: in `%ct.name.` the dot is text.
     let mut end = length;
     let mut first_error = None;
@@ -166,7 +167,8 @@ fn argument(text: &str) -> (Option<String>, &str) {
 mod tests {
     use super::*;
 
-    const RECORD: &[u8] = br#"{"eventName":"N","awsRegion":"","requestParameters":{"userName":"u","a b":[1,"x"]},
+    const RECORD: &[u8] =
+        br#"{"eventName":"N","awsRegion":"","requestParameters":{"userName":"u","a b":[1,"x"]},
         "responseElements":{"instancesSet":{"items":[{"imageId":"i1"},{"imageId":"i2"}]}}}"#;
 
     fn print(text: &str) -> String {
@@ -182,12 +184,18 @@ mod tests {
 
     #[test]
     fn absent_empty_and_list_values_print_as_falco_prints_them() {
-        assert_eq!(print("[%ct.error] [%ct.region] %ec2.imageids %ec2.imageids[1] %ct.name[0]"), "[<NA>] [] (i1,i2) (i2) N[0]");
+        assert_eq!(
+            print("[%ct.error] [%ct.region] %ec2.imageids %ec2.imageids[1] %ct.name[0]"),
+            "[<NA>] [] (i1,i2) (i2) N[0]"
+        );
     }
 
     #[test]
     fn arguments_may_be_quoted() {
-        assert_eq!(print(r#"%json.value["/requestParameters/a b"] %jevt.value[/requestParameters/a b/1]"#), r#"[1,"x"] x"#);
+        assert_eq!(
+            print(r#"%json.value["/requestParameters/a b"] %jevt.value[/requestParameters/a b/1]"#),
+            r#"[1,"x"] x"#
+        );
     }
 
     #[test]
@@ -197,9 +205,15 @@ mod tests {
 
     #[test]
     fn fields_keep_their_spelling() {
-        let output = Output::parse("%ct.name %json.value[/requestParameters/userName] %ct.name %ct.error").unwrap();
-        let expected = [("ct.name", Some("N")), ("json.value[/requestParameters/userName]", Some("u")), ("ct.error", None)];
-        let expected: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).into();
+        let output =
+            Output::parse("%ct.name %json.value[/requestParameters/userName] %ct.name %ct.error").unwrap();
+        let expected = [
+            ("ct.name", Some("N")),
+            ("json.value[/requestParameters/userName]", Some("u")),
+            ("ct.error", None),
+        ];
+        let expected: Vec<_> =
+            expected.map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).into();
         assert_eq!(output.fields(&Record::parse(RECORD).unwrap(), 1), expected);
     }
 
@@ -209,7 +223,10 @@ mod tests {
         assert_eq!(error("100%"), "the output ends with `%`");
         assert_eq!(error("%proc.name x"), "there is no field `proc.name` in the output");
         assert_eq!(error("% x"), "no field follows `%` before ` x` in the output");
-        assert_eq!(error("%json.value"), "field `json.value` needs an argument, as in `json.value[/a/b]` in the output");
+        assert_eq!(
+            error("%json.value"),
+            "field `json.value` needs an argument, as in `json.value[/a/b]` in the output"
+        );
         assert!(error("%99999999999999999999ct.name").contains("width"));
     }
 }

@@ -18,13 +18,17 @@ const MOST_VALUES: usize = 100_000;
 /// # Errors
 /// Naming the construct that can't be run.
 pub(super) fn selection(detection: &Detection, placeholders: &Placeholders) -> Result<Predicate, String> {
-    let all = |parts: &[Detection]| parts.iter().map(|part| selection(part, placeholders)).collect::<Result<Vec<_>, _>>();
+    let all = |parts: &[Detection]| {
+        parts.iter().map(|part| selection(part, placeholders)).collect::<Result<Vec<_>, _>>()
+    };
     match detection {
         Detection::AllOf(items) if items.is_empty() => Err("a selection is empty".to_owned()),
         Detection::AllOf(items) => {
             items.iter().map(|one| item(one, placeholders)).collect::<Result<Vec<_>, _>>().map(Predicate::all)
         }
-        Detection::AnyOf(parts) | Detection::And(parts) if parts.is_empty() => Err("a selection is empty".to_owned()),
+        Detection::AnyOf(parts) | Detection::And(parts) if parts.is_empty() => {
+            Err("a selection is empty".to_owned())
+        }
         Detection::AnyOf(parts) => all(parts).map(Predicate::any),
         Detection::And(parts) => all(parts).map(Predicate::all),
         Detection::Keywords(values) if values.is_empty() => Err("a selection is empty".to_owned()),
@@ -65,7 +69,9 @@ impl Manner<'_> {
 
     /// The last of these that is there.
     fn one_of<T: Copy>(self, choices: &[(Modifier, T)]) -> Option<T> {
-        self.0.iter().rev().find_map(|modifier| choices.iter().find(|(known, _)| known == modifier).map(|(_, choice)| *choice))
+        self.0.iter().rev().find_map(|modifier| {
+            choices.iter().find(|(known, _)| known == modifier).map(|(_, choice)| *choice)
+        })
     }
 
     fn comparison(self) -> Option<Comparison> {
@@ -146,7 +152,8 @@ fn any_of(parts: Vec<Predicate>) -> Predicate {
         }
     }
     rest.extend(
-        sets.into_iter().map(|(field, fold, texts)| Predicate::test(field, Check::Text(TextTest::one_of(texts, fold)))),
+        sets.into_iter()
+            .map(|(field, fold, texts)| Predicate::test(field, Check::Text(TextTest::one_of(texts, fold)))),
     );
     Predicate::any(rest)
 }
@@ -178,17 +185,28 @@ fn one_value(
         return Ok(Predicate::test(field.clone(), Check::Text(TextTest::Number(comparison, number))));
     }
     let reshapes = [
-        Modifier::Contains, Modifier::StartsWith, Modifier::EndsWith, Modifier::Base64, Modifier::Base64Offset,
-        Modifier::Wide, Modifier::Utf16, Modifier::Utf16be, Modifier::Expand,
+        Modifier::Contains,
+        Modifier::StartsWith,
+        Modifier::EndsWith,
+        Modifier::Base64,
+        Modifier::Base64Offset,
+        Modifier::Wide,
+        Modifier::Utf16,
+        Modifier::Utf16be,
+        Modifier::Expand,
     ];
     match value {
         SigmaValue::Null if *field == Field::Anywhere => Err("`null` is no keyword".to_owned()),
         SigmaValue::Null => Ok(Predicate::test(field.clone(), Check::Exists).negated()),
-        SigmaValue::Integer(number) if !reshapes.iter().any(|modifier| manner.has(*modifier)) && *field != Field::Anywhere => {
+        SigmaValue::Integer(number)
+            if !reshapes.iter().any(|modifier| manner.has(*modifier)) && *field != Field::Anywhere =>
+        {
             let test = TextTest::Number(Comparison::Equal, Number::Whole(*number));
             Ok(Predicate::test(field.clone(), Check::Text(test)))
         }
-        SigmaValue::Float(number) if !reshapes.iter().any(|modifier| manner.has(*modifier)) && *field != Field::Anywhere => {
+        SigmaValue::Float(number)
+            if !reshapes.iter().any(|modifier| manner.has(*modifier)) && *field != Field::Anywhere =>
+        {
             let test = TextTest::Number(Comparison::Equal, Number::Real(*number));
             Ok(Predicate::test(field.clone(), Check::Text(test)))
         }
@@ -218,17 +236,24 @@ fn expanded(
         if texts.len().saturating_mul(values.len()) > MOST_VALUES {
             return Err("the placeholders stand for too many values".to_owned());
         }
-        texts = texts.iter().flat_map(|text| values.iter().map(move |value| format!("{text}{before}{value}"))).collect();
+        texts = texts
+            .iter()
+            .flat_map(|text| values.iter().map(move |value| format!("{text}{before}{value}")))
+            .collect();
         rest = after;
     }
-    Ok(texts.into_iter().map(|text| Pattern::of(&rsigma_parser::SigmaString::new(&format!("{text}{rest}")))).collect())
+    Ok(texts
+        .into_iter()
+        .map(|text| Pattern::of(&rsigma_parser::SigmaString::new(&format!("{text}{rest}"))))
+        .collect())
 }
 
 /// The first `%name%` of a text, with what stands around it.
 fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('%')?;
     let (name, after) = rest.split_once('%')?;
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let is_name =
+        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
     is_name.then_some((before, name, after))
 }
 
@@ -271,7 +296,8 @@ fn encodings(pattern: Pattern, manner: Manner<'_>) -> Result<Vec<Pattern>, Strin
     if manner.has(Modifier::Base64) {
         return Ok(vec![Pattern::literal(base64(&bytes))]);
     }
-    let text = String::from_utf8(bytes).map_err(|_| "the value is no text once it is `wide`; add `base64`")?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| "the value is no text once it is `wide`; add `base64`")?;
     Ok(vec![Pattern::literal(text)])
 }
 

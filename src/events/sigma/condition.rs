@@ -14,7 +14,9 @@ pub(super) fn condition(
     expression: &ConditionExpr,
     selections: &BTreeMap<&str, Predicate>,
 ) -> Result<Predicate, String> {
-    let all = |parts: &[ConditionExpr]| parts.iter().map(|part| condition(part, selections)).collect::<Result<Vec<_>, _>>();
+    let all = |parts: &[ConditionExpr]| {
+        parts.iter().map(|part| condition(part, selections)).collect::<Result<Vec<_>, _>>()
+    };
     match expression {
         ConditionExpr::And(parts) => all(parts).map(Predicate::all),
         ConditionExpr::Or(parts) => all(parts).map(Predicate::any),

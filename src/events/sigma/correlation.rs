@@ -21,6 +21,9 @@ const MOST_EVENTS: u64 = 10_000;
 /// Bytes of an event that are kept with an observation.
 const LARGEST_EVENT: usize = 4_096;
 
+/// The values of the fields that tell the groups of a correlation apart.
+type GroupValues = Box<[Box<str>]>;
+
 /// What a correlation counts, and when it alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
@@ -80,9 +83,13 @@ impl Definition {
             other => return Err(format!("the correlation type `{}` is not supported", other.as_str())),
         };
         let aliases = rule.aliases.iter().map(|alias| {
-            (alias.alias.clone(), alias.mapping.iter().map(|(rule, field)| (rule.clone(), field.clone())).collect())
+            (
+                alias.alias.clone(),
+                alias.mapping.iter().map(|(rule, field)| (rule.clone(), field.clone())).collect(),
+            )
         });
-        let timespan = i64::try_from(rule.timespan.seconds).map_err(|_| "the timespan is too long".to_owned())?;
+        let timespan =
+            i64::try_from(rule.timespan.seconds).map_err(|_| "the timespan is too long".to_owned())?;
         Ok(Self {
             trigger: trigger(predicates, &kind, rule.rules.len())?,
             kind,
@@ -110,11 +117,7 @@ impl Definition {
     }
 }
 
-fn trigger(
-    predicates: Vec<(ConditionOperator, u64)>,
-    kind: &Kind,
-    rules: usize,
-) -> Result<Trigger, String> {
+fn trigger(predicates: Vec<(ConditionOperator, u64)>, kind: &Kind, rules: usize) -> Result<Trigger, String> {
     if predicates.iter().any(|(_, number)| *number > MOST_EVENTS) {
         return Err(format!("a condition of more than {MOST_EVENTS} is not supported"));
     }
@@ -123,7 +126,10 @@ fn trigger(
         least = match operator {
             ConditionOperator::Gte => least.map(|least| least.max(*number)),
             ConditionOperator::Gt => least.map(|least| least.max(*number + 1)),
-            ConditionOperator::Lt | ConditionOperator::Lte | ConditionOperator::Eq | ConditionOperator::Neq => None,
+            ConditionOperator::Lt
+            | ConditionOperator::Lte
+            | ConditionOperator::Eq
+            | ConditionOperator::Neq => None,
         };
     }
     let whole = u64::try_from(rules).unwrap_or(u64::MAX);
@@ -151,12 +157,12 @@ pub(in crate::events) struct Member {
 
 impl Member {
     /// The values that tell groups apart, and the value that is counted; `None` when the event lacks one.
-    pub(in crate::events) fn read(&self, record: &Record<'_>) -> Option<(Box<[Box<str>]>, Option<Box<str>>)> {
+    pub(in crate::events) fn read(&self, record: &Record<'_>) -> Option<(GroupValues, Option<Box<str>>)> {
         let group = self
             .group_by
             .iter()
             .map(|path| path.first_text(record).map(|text| text.into()))
-            .collect::<Option<Box<[Box<str>]>>>()?;
+            .collect::<Option<GroupValues>>()?;
         let value = match &self.value {
             Some(path) => Some(path.first_text(record)?.into()),
             None => None,
@@ -173,7 +179,7 @@ pub struct Observation {
     /// The place of the rule among those of the correlation.
     pub(in crate::events) member: usize,
     pub(in crate::events) time: Timestamp,
-    pub(in crate::events) group: Box<[Box<str>]>,
+    pub(in crate::events) group: GroupValues,
     pub(in crate::events) value: Option<Box<str>>,
     /// What would be told of the event alone.
     pub(in crate::events) detection: Arc<Detection>,
@@ -249,7 +255,7 @@ pub struct Correlator<'r> {
     waiting_bytes: usize,
     /// The time of the last observation that was counted.
     counted_until: Option<Timestamp>,
-    groups: HashMap<(usize, Box<[Box<str>]>), Group>,
+    groups: HashMap<(usize, GroupValues), Group>,
     detections: Vec<Detection>,
     tally: Tally,
 }
@@ -302,7 +308,8 @@ impl<'r> Correlator<'r> {
     #[must_use]
     pub fn finish(mut self) -> (Vec<Detection>, Tally) {
         self.count(self.waiting.len());
-        let open: Vec<(usize, Group)> = self.groups.drain().map(|((correlation, _), group)| (correlation, group)).collect();
+        let open: Vec<(usize, Group)> =
+            self.groups.drain().map(|((correlation, _), group)| (correlation, group)).collect();
         for (correlation, group) in open {
             self.close(correlation, group);
         }
@@ -322,8 +329,12 @@ impl<'r> Correlator<'r> {
         self.waiting_bytes = self.waiting.iter().map(Observation::size).sum();
         let mut previous: Option<(usize, usize, Timestamp, String)> = None;
         for observation in counted {
-            let identity =
-                (observation.correlation, observation.member, observation.time, observation.event_id().to_owned());
+            let identity = (
+                observation.correlation,
+                observation.member,
+                observation.time,
+                observation.event_id().to_owned(),
+            );
             if previous.as_ref() == Some(&identity) {
                 self.tally.repeated += 1;
                 continue;
@@ -385,8 +396,12 @@ impl<'r> Correlator<'r> {
             let last = group.entries.back().map(|entry| entry.time).or(group.quiet_until);
             last.is_none_or(|last| now.duration_since(last) > bound.definition.timespan)
         };
-        let over: Vec<_> =
-            self.groups.iter().filter(|(key, group)| is_over(key.0, group)).map(|(key, _)| key.clone()).collect();
+        let over: Vec<_> = self
+            .groups
+            .iter()
+            .filter(|(key, group)| is_over(key.0, group))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in over {
             if let Some(group) = self.groups.remove(&key) {
                 self.close(key.0, group);
@@ -409,7 +424,11 @@ impl Group {
     /// Adds an observation, and says whether the window alerts by it.
     fn take(&mut self, definition: &Definition, observation: Observation) -> Option<Alert> {
         if let Trigger::Reached(_) = definition.trigger {
-            while self.entries.front().is_some_and(|entry| observation.time.duration_since(entry.time) > definition.timespan) {
+            while self
+                .entries
+                .front()
+                .is_some_and(|entry| observation.time.duration_since(entry.time) > definition.timespan)
+            {
                 self.entries.pop_front();
             }
         }
@@ -455,9 +474,12 @@ impl Group {
     fn number(&self, kind: &Kind) -> u64 {
         let number = match kind {
             Kind::EventCount | Kind::TemporalOrdered => self.entries.len(),
-            Kind::ValueCount(_) => {
-                self.entries.iter().filter_map(|entry| entry.value.as_deref()).collect::<std::collections::HashSet<_>>().len()
-            }
+            Kind::ValueCount(_) => self
+                .entries
+                .iter()
+                .filter_map(|entry| entry.value.as_deref())
+                .collect::<std::collections::HashSet<_>>()
+                .len(),
             Kind::Temporal => {
                 self.entries.iter().map(|entry| entry.member).collect::<std::collections::HashSet<_>>().len()
             }

@@ -18,7 +18,9 @@ fn rules(correlation: &str) -> RuleSet {
     let mut loader = Loader::new(Options::default());
     loader.text(
         std::path::Path::new("c.yml"),
-        &format!("title: C\ncorrelation:\n  group-by: [sourceIPAddress]\n  timespan: 1m\n{correlation}\n---{RULES}"),
+        &format!(
+            "title: C\ncorrelation:\n  group-by: [sourceIPAddress]\n  timespan: 1m\n{correlation}\n---{RULES}"
+        ),
     );
     let (rules, issues) = loader.finish();
     assert!(issues.is_empty(), "{issues:?}");
@@ -69,7 +71,11 @@ fn event_count_counts_within_the_timespan_and_group() {
 
 #[test]
 fn event_time_counts_and_not_the_order_of_arrival() {
-    assert_eq!(alerts(COUNT, &[("A", 60, "x", ""), ("A", 200, "x", ""), ("A", 0, "x", ""), ("A", 30, "x", "")]).len(), 1);
+    assert_eq!(
+        alerts(COUNT, &[("A", 60, "x", ""), ("A", 200, "x", ""), ("A", 0, "x", ""), ("A", 30, "x", "")])
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -82,7 +88,8 @@ fn a_window_alerts_once() {
 
 #[test]
 fn an_event_delivered_twice_counts_once() {
-    let (detections, tally) = run(&rules(COUNT), Limits::default(), &[("A", 0, "x", ""), ("A", 0, "x", ""), ("A", 1, "x", "")]);
+    let (detections, tally) =
+        run(&rules(COUNT), Limits::default(), &[("A", 0, "x", ""), ("A", 0, "x", ""), ("A", 1, "x", "")]);
     assert_eq!((detections.len(), tally.counted, tally.repeated), (0, 2, 1));
 }
 
@@ -90,9 +97,13 @@ fn an_event_delivered_twice_counts_once() {
 fn an_event_without_the_field_of_its_group_is_not_counted() {
     let grouped = COUNT.replace("  type", "  group-by: [userIdentity.accessKeyId]\n  type");
     let mut loader = Loader::new(Options::default());
-    loader.text(std::path::Path::new("c.yml"), &format!("title: C\ncorrelation:\n  timespan: 1m\n{grouped}\n---{RULES}"));
+    loader.text(
+        std::path::Path::new("c.yml"),
+        &format!("title: C\ncorrelation:\n  timespan: 1m\n{grouped}\n---{RULES}"),
+    );
     let (rules, _) = loader.finish();
-    let (detections, tally) = run(&rules, Limits::default(), &[("A", 0, "x", ""), ("A", 1, "x", ""), ("A", 2, "x", "")]);
+    let (detections, tally) =
+        run(&rules, Limits::default(), &[("A", 0, "x", ""), ("A", 1, "x", ""), ("A", 2, "x", "")]);
     assert_eq!((detections.len(), tally.counted), (0, 0));
 }
 
@@ -109,7 +120,10 @@ fn an_upper_bound_is_judged_when_the_window_closes() {
 #[test]
 fn value_count_counts_values() {
     let values = "  type: value_count\n  rules: [a]\n  condition: {gte: 3, field: userIdentity.userName}";
-    assert_eq!(alerts(values, &[("A", 0, "x", "u"), ("A", 1, "x", "u"), ("A", 2, "x", "u"), ("A", 3, "x", "v")]), [""; 0]);
+    assert_eq!(
+        alerts(values, &[("A", 0, "x", "u"), ("A", 1, "x", "u"), ("A", 2, "x", "u"), ("A", 3, "x", "v")]),
+        [""; 0]
+    );
     assert_eq!(
         alerts(values, &[("A", 0, "x", "u"), ("A", 1, "x", "v"), ("A", 2, "x", "u"), ("A", 3, "x", "w")]),
         ["C: 3 values of userIdentity.userName within 60 s (sourceIPAddress=x)"]
@@ -127,7 +141,8 @@ fn temporal_wants_every_rule_in_any_order() {
 #[test]
 fn temporal_ordered_wants_the_order() {
     let ordered = "  type: temporal_ordered\n  rules: [A, B]";
-    let (detections, _) = run(&rules(ordered), Limits::default(), &[("B", 3, "x", ""), ("A", 0, "x", ""), ("A", 1, "x", "")]);
+    let (detections, _) =
+        run(&rules(ordered), Limits::default(), &[("B", 3, "x", ""), ("A", 0, "x", ""), ("A", 1, "x", "")]);
     assert_eq!(detections.len(), 1);
     assert_eq!(detections[0].related_events, ["A0x", "B3x"]);
     assert_eq!(detections[0].rule.name, "C");
@@ -157,10 +172,16 @@ fn only_generate_tells_the_rules_beside_the_correlation() {
 #[test]
 fn a_correlation_about_an_unknown_rule_is_refused() {
     let mut loader = Loader::new(Options::default());
-    loader.text(std::path::Path::new("c.yml"), &format!("title: C\ncorrelation:\n  timespan: 1m\n{}", COUNT.replace("[a]", "[nowhere]")));
+    loader.text(
+        std::path::Path::new("c.yml"),
+        &format!("title: C\ncorrelation:\n  timespan: 1m\n{}", COUNT.replace("[a]", "[nowhere]")),
+    );
     let (rules, issues) = loader.finish();
     assert_eq!(rules.correlations().count(), 0);
-    assert_eq!(issues[0].to_string(), "c.yml:1: `C`: the correlation is about rule `nowhere`, which is not among the rules");
+    assert_eq!(
+        issues[0].to_string(),
+        "c.yml:1: `C`: the correlation is about rule `nowhere`, which is not among the rules"
+    );
 }
 
 #[test]
@@ -170,7 +191,8 @@ fn memory_is_bounded_and_what_is_lost_is_told() {
     let limits = Limits { max_groups: 100, ..Limits::default() };
     let (_, tally) = run(&rules(COUNT), limits, &events);
     assert!(tally.forgotten_groups >= 400, "{tally:?}");
-    let spread: Vec<Event<'_>> = (0..500).map(|second| ("A", second * 2, addresses[second as usize].as_str(), "")).collect();
+    let spread: Vec<Event<'_>> =
+        (0..500).map(|second| ("A", second * 2, addresses[second as usize].as_str(), "")).collect();
     let (_, tally) = run(&rules(COUNT), limits, &spread);
     assert_eq!((tally.forgotten_groups, tally.counted), (0, 500), "groups whose window is over make room");
     let small = Limits { max_waiting_bytes: 10_000, ..Limits::default() };
@@ -183,10 +205,15 @@ fn memory_is_bounded_and_what_is_lost_is_told() {
 
 #[test]
 fn a_large_event_is_not_kept_whole() {
-    let text = format!(r#"{{"eventID":"e","eventName":"A","eventTime":"2024-05-06T07:00:00Z","sourceIPAddress":"x","zzz":"{}"}}"#, "y".repeat(10_000));
+    let text = format!(
+        r#"{{"eventID":"e","eventName":"A","eventTime":"2024-05-06T07:00:00Z","sourceIPAddress":"x","zzz":"{}"}}"#,
+        "y".repeat(10_000)
+    );
     let record = Record::parse(text.as_bytes()).unwrap();
     let rules = rules(COUNT);
     let mut observed = Vec::new();
     rules.evaluate(&record, &mut Scratch::default(), |found| observed.extend(found.observations()));
-    assert!(observed[0].detection.event.get().len() < 200 && observed[0].detection.event.get().contains("\"e\""));
+    assert!(
+        observed[0].detection.event.get().len() < 200 && observed[0].detection.event.get().contains("\"e\"")
+    );
 }

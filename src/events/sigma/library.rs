@@ -54,14 +54,22 @@ impl Library {
         let texts = if together { vec![Document { text, line: 1 }] } else { documents(text) };
         for document in texts {
             let end = document.line + document.text.lines().count();
-            let nodes: Vec<&Node> =
-                nodes.iter().filter(|node| together || (node.line >= document.line && node.line < end)).collect();
+            let nodes: Vec<&Node> = nodes
+                .iter()
+                .filter(|node| together || (node.line >= document.line && node.line < end))
+                .collect();
             self.document(file, &document, &nodes);
         }
     }
 
     fn note(&mut self, gravity: Gravity, file: &FilePath, line: usize, rule: Option<&str>, message: String) {
-        self.issues.push(Issue { gravity, file: file.to_owned(), line, rule: rule.map(str::to_owned), message });
+        self.issues.push(Issue {
+            gravity,
+            file: file.to_owned(),
+            line,
+            rule: rule.map(str::to_owned),
+            message,
+        });
     }
 
     fn document(&mut self, file: &FilePath, document: &Document<'_>, nodes: &[&Node]) {
@@ -84,7 +92,13 @@ impl Library {
             self.note(gravity, file, line, title, uncapitalized(&error));
         }
         for filter in &parsed.filters {
-            self.note(Gravity::Error, file, line, Some(&filter.title), "Sigma's filters are not supported".to_owned());
+            self.note(
+                Gravity::Error,
+                file,
+                line,
+                Some(&filter.title),
+                "Sigma's filters are not supported".to_owned(),
+            );
         }
         for rule in parsed.rules {
             if !is_for_cloudtrail(&rule.logsource) {
@@ -148,8 +162,11 @@ impl Library {
             let compiled = compile::selection(selection, &self.placeholders);
             selections.insert(name.as_str(), compiled.map_err(|error| format!("in `{name}`: {error}"))?);
         }
-        let conditions: Result<Vec<_>, _> =
-            detection.conditions.iter().map(|expression: &ConditionExpr| condition(expression, &selections)).collect();
+        let conditions: Result<Vec<_>, _> = detection
+            .conditions
+            .iter()
+            .map(|expression: &ConditionExpr| condition(expression, &selections))
+            .collect();
         conditions.map(Predicate::any)
     }
 }
@@ -158,7 +175,10 @@ impl Library {
 fn refusal(node: &Node) -> Option<String> {
     let detection = node.get("detection")?;
     let condition = detection.get("condition");
-    for text in condition.into_iter().flat_map(|node| node.text().into_iter().chain(node.elements().iter().filter_map(Node::text))) {
+    for text in condition
+        .into_iter()
+        .flat_map(|node| node.text().into_iter().chain(node.elements().iter().filter_map(Node::text)))
+    {
         if let Some((_, aggregation)) = text.split_once('|') {
             return Some(format!(
                 "the aggregation `| {}` in the condition is not supported; a correlation rule can say it",
@@ -174,7 +194,8 @@ fn refusal(node: &Node) -> Option<String> {
             Some(*depth)
         });
         let words = text.split_whitespace();
-        let nots = words.clone().filter(|word| word.trim_start_matches('(').eq_ignore_ascii_case("not")).count();
+        let nots =
+            words.clone().filter(|word| word.trim_start_matches('(').eq_ignore_ascii_case("not")).count();
         if depth.max().unwrap_or(0) > DEEPEST || words.count() > MOST_WORDS || nots > MOST_NOTS {
             return Some("the condition is too long or nests too deep".to_owned());
         }
@@ -190,7 +211,10 @@ fn documents(text: &str) -> Vec<Document<'_>> {
     let (mut start, mut at, mut line, mut number) = (0, 0, 1, 0);
     for whole in text.split_inclusive('\n') {
         number += 1;
-        if whole.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace)) {
+        if whole
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        {
             documents.push(Document { text: text.get(start..at).unwrap_or_default(), line });
             (start, line) = (at, number);
         }

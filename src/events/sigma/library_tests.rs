@@ -26,7 +26,11 @@ fn error(text: &str) -> String {
 
 #[test]
 fn documents_are_told_apart_and_know_their_lines() {
-    let text = format!("# head\n---\n{}---\n{}", file("  s: {a: b}\n  condition: s"), file("  s: {a: b}\n  condition: t"));
+    let text = format!(
+        "# head\n---\n{}---\n{}",
+        file("  s: {a: b}\n  condition: s"),
+        file("  s: {a: b}\n  condition: t")
+    );
     let library = load(&text);
     assert_eq!(library.rules.len(), 1);
     assert_eq!(library.rules[0].info.line, 3);
@@ -43,7 +47,10 @@ fn documents_with_actions_build_on_each_other() {
 #[test]
 fn what_cannot_run_is_told_by_its_construct() {
     for (detection, expected) in [
-        ("  s: {a: b}\n  condition: s | count() > 3", "the aggregation `| count() > 3` in the condition is not supported"),
+        (
+            "  s: {a: b}\n  condition: s | count() > 3",
+            "the aggregation `| count() > 3` in the condition is not supported",
+        ),
         ("  s: {a: b}\n  timeframe: 5m\n  condition: s", "`timeframe` relates several events"),
         ("  s: {a: b}\n  condition: 1 of t*", "`1 of t*` names no selection"),
         ("  s: {a|foo: b}\n  condition: s", "nknown modifier `foo`"),
@@ -54,7 +61,10 @@ fn what_cannot_run_is_told_by_its_construct() {
         let error = error(&file(detection));
         assert!(error.starts_with("f.yml:1: `T`: ") && error.contains(expected), "{error}");
     }
-    assert!(error("title: T\nfilter: {rules: any, s: {a: b}, condition: s}\nlogsource: {product: aws}").contains("filter"));
+    assert!(
+        error("title: T\nfilter: {rules: any, s: {a: b}, condition: s}\nlogsource: {product: aws}")
+            .contains("filter")
+    );
 }
 
 #[test]
@@ -65,16 +75,29 @@ fn conditions_that_nest_deep_are_refused_and_not_followed() {
         format!("{}s{}", "not (".repeat(100), ")".repeat(100)),
         vec!["s"; 3_000].join(" and "),
     ] {
-        assert!(error(&file(&format!("  s: {{a: b}}\n  condition: '{condition}'"))).contains("too long or nests too deep"));
+        assert!(
+            error(&file(&format!("  s: {{a: b}}\n  condition: '{condition}'")))
+                .contains("too long or nests too deep")
+        );
     }
 }
 
 #[test]
 fn rules_for_other_log_sources_are_left_out_with_a_note() {
-    for source in ["{product: windows}", "{product: aws, service: route53}", "{category: process_creation}", "{product: aws, category: x}"] {
-        let library = load(&format!("title: T\nlogsource: {source}\ndetection: {{s: {{a: b}}, condition: s}}"));
+    for source in [
+        "{product: windows}",
+        "{product: aws, service: route53}",
+        "{category: process_creation}",
+        "{product: aws, category: x}",
+    ] {
+        let library =
+            load(&format!("title: T\nlogsource: {source}\ndetection: {{s: {{a: b}}, condition: s}}"));
         assert!(library.rules.is_empty());
-        assert!(matches!(&*library.issues, [issue] if issue.gravity == Gravity::Note), "{:?}", library.issues);
+        assert!(
+            matches!(&*library.issues, [issue] if issue.gravity == Gravity::Note),
+            "{:?}",
+            library.issues
+        );
     }
 }
 
@@ -88,7 +111,8 @@ fn names_that_begin_with_an_underscore_are_not_them() {
 
 #[test]
 fn a_correlation_is_read_or_refused_by_its_construct() {
-    let correlation = |body: &str| format!("title: C\ncorrelation:\n  rules: [r]\n  timespan: 5m\n  group-by: a\n{body}\n");
+    let correlation =
+        |body: &str| format!("title: C\ncorrelation:\n  rules: [r]\n  timespan: 5m\n  group-by: a\n{body}\n");
     assert_eq!(load(&correlation("  type: event_count\n  condition: {gte: 3}")).correlations.len(), 1);
     for (body, expected) in [
         ("  type: value_count\n  condition: {gte: 3}", "`value_count`"),
@@ -142,31 +166,59 @@ fn any_text() -> impl Strategy<Value = String> {
 fn any_selection() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
     let field = prop::sample::select(vec!["eventName", "errorCode", "userIdentity.type", "userIdentity.n"]);
     let modifier = prop::sample::select(vec![
-        "", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased", "|contains|all", "|base64",
-        "|base64offset|contains", "|wide|base64",
+        "",
+        "|contains",
+        "|startswith",
+        "|endswith",
+        "|cased",
+        "|contains|cased",
+        "|contains|all",
+        "|base64",
+        "|base64offset|contains",
+        "|wide|base64",
     ]);
-    let text = prop_oneof![any_text(), Just("a*".to_owned()), Just("*b*a".to_owned()), Just("a?b".to_owned())];
-    let texts = (field.clone(), modifier, prop::collection::vec(text, 1..4)).prop_map(|(field, modifier, values)| {
-        let encodes = modifier.contains("base64");
-        // With a wildcard in it `rsigma` looks for the value of `startswith` and `endswith` anywhere.
-        let plain = encodes || modifier.contains("with");
-        // One value under `all` is an error to `rsigma`, and itself to us.
-        let modifier = if values.len() == 1 { modifier.trim_end_matches("|all") } else { modifier };
-        let values: Vec<String> =
-            values.iter().map(|value| if plain { format!("{}{}", if encodes { "xy" } else { "" }, value.replace(['*', '?'], "x")) } else { value.clone() }).map(|value| format!("'{value}'")).collect();
-        (format!("'{field}{modifier}'"), format!("[{}]", values.join(", ")))
-    });
-    let exists = (field.clone(), any::<bool>()).prop_map(|(field, wanted)| (format!("'{field}|exists'"), wanted.to_string()));
+    let text =
+        prop_oneof![any_text(), Just("a*".to_owned()), Just("*b*a".to_owned()), Just("a?b".to_owned())];
+    let texts =
+        (field.clone(), modifier, prop::collection::vec(text, 1..4)).prop_map(|(field, modifier, values)| {
+            let encodes = modifier.contains("base64");
+            // With a wildcard in it `rsigma` looks for the value of `startswith` and `endswith` anywhere.
+            let plain = encodes || modifier.contains("with");
+            // One value under `all` is an error to `rsigma`, and itself to us.
+            let modifier = if values.len() == 1 { modifier.trim_end_matches("|all") } else { modifier };
+            let values: Vec<String> = values
+                .iter()
+                .map(|value| {
+                    if plain {
+                        format!("{}{}", if encodes { "xy" } else { "" }, value.replace(['*', '?'], "x"))
+                    } else {
+                        value.clone()
+                    }
+                })
+                .map(|value| format!("'{value}'"))
+                .collect();
+            (format!("'{field}{modifier}'"), format!("[{}]", values.join(", ")))
+        });
+    let exists = (field.clone(), any::<bool>())
+        .prop_map(|(field, wanted)| (format!("'{field}|exists'"), wanted.to_string()));
     let number = (field.clone(), prop::sample::select(vec!["|gt", "|gte", "|lt", "|lte"]), -2_i64..5)
         .prop_map(|(field, modifier, number)| (format!("'{field}{modifier}'"), number.to_string()));
     let expression = (field, prop::sample::select(vec!["^a", "b$", "A.", "[ab]{2}"]), any::<bool>())
-        .prop_map(|(field, expression, fold)| (format!("'{field}|re{}'", if fold { "|i" } else { "" }), format!("'{expression}'")));
-    prop::collection::btree_map(prop_oneof![4 => texts, 1 => exists, 1 => number, 1 => expression].prop_map(|pair| pair), Just(()), 1..3)
-        .prop_map(|pairs| pairs.into_keys().collect())
+        .prop_map(|(field, expression, fold)| {
+            (format!("'{field}|re{}'", if fold { "|i" } else { "" }), format!("'{expression}'"))
+        });
+    prop::collection::btree_map(
+        prop_oneof![4 => texts, 1 => exists, 1 => number, 1 => expression].prop_map(|pair| pair),
+        Just(()),
+        1..3,
+    )
+    .prop_map(|pairs| pairs.into_keys().collect())
 }
 
 fn any_condition() -> impl Strategy<Value = String> {
-    let leaf = prop::sample::select(vec!["s0", "s1", "s2", "1 of s*", "all of them", "2 of them", "any of s*"]).prop_map(str::to_owned);
+    let leaf =
+        prop::sample::select(vec!["s0", "s1", "s2", "1 of s*", "all of them", "2 of them", "any of s*"])
+            .prop_map(str::to_owned);
     leaf.prop_recursive(3, 8, 2, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a} and {b}")),

@@ -21,7 +21,9 @@ fn compiled(item: &str) -> Result<Predicate, String> {
 fn holds(item: &str, parameters: &str) -> bool {
     let predicate = compiled(item).unwrap_or_else(|error| panic!("{item}: {error}"));
     let record = format!(r#"{{"requestParameters":{parameters}}}"#);
-    !Engine::new(&[predicate]).matches(&Record::parse(record.as_bytes()).unwrap(), &mut Scratch::default()).is_empty()
+    !Engine::new(&[predicate])
+        .matches(&Record::parse(record.as_bytes()).unwrap(), &mut Scratch::default())
+        .is_empty()
 }
 
 /// Whether `f` holds, with this value for it, of records whose `f` is each of these JSON values.
@@ -56,7 +58,10 @@ fn null() {
     let item = "requestParameters.f: null";
     assert!(holds(item, "{}") && holds(item, "null") && holds(item, r#"{"f":null}"#));
     assert!(!holds(item, r#"{"f":""}"#) && !holds(item, r#"{"f":[]}"#));
-    assert!(holds("requestParameters.f: [null, x]", "{}") && holds("requestParameters.f: [null, x]", r#"{"f":"x"}"#));
+    assert!(
+        holds("requestParameters.f: [null, x]", "{}")
+            && holds("requestParameters.f: [null, x]", r#"{"f":"x"}"#)
+    );
 }
 
 #[test]
@@ -119,9 +124,16 @@ fn exists() {
 #[test]
 fn fieldref() {
     let related = |modifiers: &str, f: &str, g: &str| {
-        holds(&format!("requestParameters.f|fieldref{modifiers}: requestParameters.g"), &format!(r#"{{"f":{f},"g":{g}}}"#))
+        holds(
+            &format!("requestParameters.f|fieldref{modifiers}: requestParameters.g"),
+            &format!(r#"{{"f":{f},"g":{g}}}"#),
+        )
     };
-    assert!(related("", r#""Ab""#, r#""aB""#) && related("", "1", r#""1""#) && related("", r#"["x","y"]"#, r#""y""#));
+    assert!(
+        related("", r#""Ab""#, r#""aB""#)
+            && related("", "1", r#""1""#)
+            && related("", r#"["x","y"]"#, r#""y""#)
+    );
     assert!(!related("", r#""a""#, r#""b""#) && !related("", "null", "null"));
     assert!(!related("|cased", r#""Ab""#, r#""aB""#));
     assert!(related("|contains", r#""xABx""#, r#""ab""#) && !related("|contains", r#""ab""#, r#""xabx""#));
@@ -147,7 +159,12 @@ fn neq() {
 
 #[test]
 fn windash() {
-    of("|windash|contains", "' -f'", &[r#""x -f""#, r#""x /f""#, "\"x \u{2013}f\"", "\"x \u{2014}f\"", "\"x \u{2015}f\""], &[r#""x f""#]);
+    of(
+        "|windash|contains",
+        "' -f'",
+        &[r#""x -f""#, r#""x /f""#, "\"x \u{2013}f\"", "\"x \u{2014}f\"", "\"x \u{2015}f\""],
+        &[r#""x f""#],
+    );
 }
 
 #[test]
@@ -177,15 +194,25 @@ fn expand() {
 
 #[test]
 fn minute_hour_day_week_month_and_year() {
-    for (part, value) in [("minute", 8), ("hour", 7), ("day", 6), ("week", 19), ("month", 5), ("year", 2024)] {
-        of(&format!("|{part}"), &value.to_string(), &[r#""2024-05-06T07:08:09Z""#], &[r#""2023-12-31T23:59:09Z""#, r#""x""#]);
+    for (part, value) in [("minute", 8), ("hour", 7), ("day", 6), ("week", 19), ("month", 5), ("year", 2024)]
+    {
+        of(
+            &format!("|{part}"),
+            &value.to_string(),
+            &[r#""2024-05-06T07:08:09Z""#],
+            &[r#""2023-12-31T23:59:09Z""#, r#""x""#],
+        );
     }
 }
 
 #[test]
 fn keywords() {
     let any = "- alpha\n- 'b*a'";
-    assert!(holds(any, r#"{"x":["ALPHA"]}"#) && holds(any, r#"{"x":{"y":"xbeta"}}"#) && !holds(any, r#"{"alpha":1}"#));
+    assert!(
+        holds(any, r#"{"x":["ALPHA"]}"#)
+            && holds(any, r#"{"x":{"y":"xbeta"}}"#)
+            && !holds(any, r#"{"alpha":1}"#)
+    );
     let all = "'|all':\n  - one\n  - two";
     assert!(holds(all, r#"{"x":"one","y":"two"}"#) && !holds(all, r#"{"x":"one"}"#));
 }
@@ -194,6 +221,9 @@ fn keywords() {
 fn what_is_empty_or_unknown_is_refused() {
     assert!(compiled("f: []").unwrap_err().contains("no values"));
     assert!(compiled("{}").unwrap_err().contains("empty"));
-    let parsed = parse_sigma_yaml("title: t\nlogsource: {product: aws}\ndetection: {sel: {'f|not': x}, condition: sel}").unwrap();
+    let parsed = parse_sigma_yaml(
+        "title: t\nlogsource: {product: aws}\ndetection: {sel: {'f|not': x}, condition: sel}",
+    )
+    .unwrap();
     assert!(parsed.rules.is_empty() && !parsed.errors.is_empty());
 }

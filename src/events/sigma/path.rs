@@ -108,7 +108,13 @@ impl Path {
     }
 
     /// Whether one of its texts stands so to one of another path's.
-    pub(in crate::events) fn relates(&self, relation: TextRelation, other: &Self, fold: bool, record: &Record<'_>) -> bool {
+    pub(in crate::events) fn relates(
+        &self,
+        relation: TextRelation,
+        other: &Self,
+        fold: bool,
+        record: &Record<'_>,
+    ) -> bool {
         self.any_text(record, &mut |own| {
             other.any_text(record, &mut |other| {
                 if fold { relation.holds(&folded(own), &folded(other)) } else { relation.holds(own, other) }
@@ -241,7 +247,9 @@ mod tests {
     fn null_does_not_exist() {
         let record = Record::parse(br#"{"a":null,"b":[],"c":[{"d":null},{"d":1}],"e":false}"#).unwrap();
         let exists = |path: &str| Path::new(path).exists(&record);
-        assert!(!exists("a") && !exists("x") && !exists("b.x") && exists("b") && exists("c.d") && exists("e"));
+        assert!(
+            !exists("a") && !exists("x") && !exists("b.x") && exists("b") && exists("c.d") && exists("e")
+        );
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl Pattern {
                     variants = variants
                         .into_iter()
                         .flat_map(|variant| {
-                            ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'].map(|dash| variant.clone().with(dash))
+                            ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}']
+                                .map(|dash| variant.clone().with(dash))
                         })
                         .collect();
                 } else {
@@ -204,7 +205,10 @@ mod tests {
                 assert!(sought.iter().any(|offset| encoded.contains(offset)), "{before} {after}");
             }
         }
-        assert_eq!(sought.iter().filter(|offset| base64(b"nothing of the sort").contains(*offset)).count(), 0);
+        assert_eq!(
+            sought.iter().filter(|offset| base64(b"nothing of the sort").contains(*offset)).count(),
+            0
+        );
     }
 
     #[test]
