@@ -355,6 +355,7 @@ fn the_values_that_frameworks_ask_for_are_values_that_controls_understand() {
             }
         }
     }
+}
 
 #[test]
 fn event_rules_in_a_directory_of_controls_are_no_controls() {

@@ -84,7 +84,9 @@ impl Chosen {
 fn exists(path: &Path) -> Result<(), Stopped> {
     match std::fs::metadata(path) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Stopped::usage(miette::miette!("rules `{}` cannot be read: {error}", path.display()))),
+        Err(error) => {
+            Err(Stopped::usage(miette::miette!("rules `{}` cannot be read: {error}", path.display())))
+        }
     }
 }
 

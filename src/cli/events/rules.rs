@@ -57,7 +57,9 @@ enum Command {
         json: bool,
     },
     /// Run the example events in rule files.
-    #[command(after_help = "Examples:\n  upright events rules test\n  upright events rules test --rules my-rules")]
+    #[command(
+        after_help = "Examples:\n  upright events rules test\n  upright events rules test --rules my-rules"
+    )]
     Test {
         /// Test these files or directories instead of the built-in rules.
         #[arg(long, value_name = "PATH")]
@@ -144,15 +146,13 @@ struct Checked<'a> {
 
 fn check(chosen: &Chosen, json: bool) -> Done {
     let loaded = chosen.load()?;
-    let checked =
-        Checked { rules: all(&loaded).len(), left_out: loaded.left_out(), issues: &loaded.issues };
+    let checked = Checked { rules: all(&loaded).len(), left_out: loaded.left_out(), issues: &loaded.issues };
     if json {
         print_json(&checked)?;
     } else {
         let mut text = issues(checked.issues);
         let notes = checked.issues.iter().filter(|issue| issue.gravity == Gravity::Note).count();
-        let _ =
-            writeln!(text, "{} rules run, {} left out, {notes} notes", checked.rules, checked.left_out);
+        let _ = writeln!(text, "{} rules run, {} left out, {notes} notes", checked.rules, checked.left_out);
         print(&text)?;
     }
     Ok(if checked.left_out == 0 { Exit::Clean } else { Exit::Usage })
@@ -160,7 +160,9 @@ fn check(chosen: &Chosen, json: bool) -> Done {
 
 fn test(rules: &[PathBuf], json: bool) -> Done {
     let outcomes = if rules.is_empty() {
-        run_examples(own::FILES.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect())
+        run_examples(
+            own::FILES.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect(),
+        )
     } else {
         run_examples(read(rules)?)
     };
@@ -191,7 +193,10 @@ fn test(rules: &[PathBuf], json: bool) -> Done {
 }
 
 fn run_examples(files: Vec<(PathBuf, String)>) -> Vec<Outcome> {
-    examples::run(crate::events::ruleset::Options::default(), files.iter().map(|(path, text)| (path.as_path(), text.as_str())))
+    examples::run(
+        crate::events::ruleset::Options::default(),
+        files.iter().map(|(path, text)| (path.as_path(), text.as_str())),
+    )
 }
 
 /// The rule files at these paths with their texts.

@@ -78,13 +78,9 @@ pub(super) fn run(arguments: &ScanArguments) -> Done {
     };
     let workers = arguments.workers.or_else(|| std::thread::available_parallelism().ok());
     let mut run = Run::new(arguments, found.inputs.len());
-    let scanned = scan(
-        found.inputs,
-        &loaded.set,
-        &options,
-        workers.unwrap_or(NonZeroUsize::MIN),
-        |told| run.take(told),
-    );
+    let scanned = scan(found.inputs, &loaded.set, &options, workers.unwrap_or(NonZeroUsize::MIN), |told| {
+        run.take(told)
+    });
     run.finish(&loaded, &found.files, &scanned)
 }
 
@@ -105,7 +101,8 @@ fn find(arguments: &ScanArguments) -> Result<Sources, Stopped> {
     };
     let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
     let files = files::find(&paths, &question).map_err(|error| {
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        let source =
+            std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         Stopped::usage(miette::miette!("{error}{source}"))
     })?;
     let stream = (!streams.is_empty()).then(|| {
@@ -159,11 +156,12 @@ impl<'a> Run<'a> {
             Told::Detection(detection) => {
                 self.failed |= detection.rule.severity >= self.arguments.fail_on;
                 if self.arguments.json && self.broken.is_none() {
-                    let written = serde_json::to_vec(&detection).map_err(std::io::Error::from).and_then(|line| {
-                        let mut out = Stdout::lock();
-                        out.write_all(&line)?;
-                        out.write_all(b"\n")
-                    });
+                    let written =
+                        serde_json::to_vec(&detection).map_err(std::io::Error::from).and_then(|line| {
+                            let mut out = Stdout::lock();
+                            out.write_all(&line)?;
+                            out.write_all(b"\n")
+                        });
                     self.broken = written.err();
                 }
                 self.table.add(&detection);
@@ -193,7 +191,9 @@ impl<'a> Run<'a> {
         drop(write!(
             std::io::stderr(),
             "\r\x1b[K{} of {} files, {} events, {rate} events/s",
-            self.read, self.files, self.events
+            self.read,
+            self.files,
+            self.events
         ));
     }
 

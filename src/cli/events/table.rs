@@ -65,7 +65,9 @@ impl Table {
         let mut screen = Screen::new(width, color);
         let mut rows: Vec<&Row> = self.rules.values().collect();
         rows.sort_by(|a, b| {
-            (b.rule.severity, b.count).cmp(&(a.rule.severity, a.count)).then_with(|| a.rule.name.cmp(&b.rule.name))
+            (b.rule.severity, b.count)
+                .cmp(&(a.rule.severity, a.count))
+                .then_with(|| a.rule.name.cmp(&b.rule.name))
         });
         let total: u64 = rows.iter().map(|row| row.count).sum();
         screen.line([(Paint::Bold, format!("{total} detections by {} rules", rows.len()).as_str())]);
@@ -78,8 +80,14 @@ impl Table {
                 (Paint::Plain, count.as_str()),
                 (Paint::Bold, row.rule.name.as_str()),
             ]);
-            let attack: Vec<&str> =
-                row.rule.attack.tactics.iter().chain(&row.rule.attack.techniques).map(String::as_str).collect();
+            let attack: Vec<&str> = row
+                .rule
+                .attack
+                .tactics
+                .iter()
+                .chain(&row.rule.attack.techniques)
+                .map(String::as_str)
+                .collect();
             if !attack.is_empty() {
                 screen.paragraph("    ATT&CK: ", &attack.join(", "));
             }
@@ -164,8 +172,11 @@ pub(super) fn summary(loaded: &Loaded, files: &Files, scanned: &Scanned, elapsed
         (scanned.correlations.late, "too late for a correlation"),
         (scanned.correlations.forgotten_groups, "groups of correlations forgotten"),
     ];
-    let others: Vec<String> =
-        others.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
+    let others: Vec<String> = others
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
     if !others.is_empty() {
         let _ = writeln!(text, "left out: {}", others.join(", "));
     }

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::report::screen::{Paint, padded};
 use super::{NEW, Summary};
 use crate::findings::Finding;
+use crate::report::screen::{Paint, padded};
 use crate::report::{Changes, Past, text};
 
 impl Summary<'_> {

@@ -1,11 +1,11 @@
 //! One finding on a terminal.
 
-use crate::report::screen::{Paint, Screen, columns};
 use super::{TerminalOptions, printable};
 use crate::controls::{Evidence, Severity, VerdictKind};
 use crate::findings::Finding;
 use crate::report::Explanation;
 use crate::report::explain::Rule;
+use crate::report::screen::{Paint, Screen, columns};
 
 /// What a finding is, why, and what would make it pass.
 #[must_use]

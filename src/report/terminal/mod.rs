@@ -12,13 +12,13 @@ use std::path::Path;
 
 use super::figures::{Figures, statuses, worst_first};
 use super::gaps::Group;
+use super::screen::{Paint, Screen, columns, padded};
 use super::{ControlRow, Report, printable, text};
 use crate::controls::{Relation, RequirementStatus, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::{Account, AccountState};
 pub use explain::{candidates, explanation};
 use names::{Named, Names, listed};
-use super::screen::{Paint, Screen, columns, padded};
 
 /// How the summary is shown.
 #[derive(Debug, Clone, Copy)]

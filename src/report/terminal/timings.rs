@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::Summary;
-use crate::report::screen::{Paint, columns, padded};
 use crate::aws::OperationCount;
+use crate::report::screen::{Paint, columns, padded};
 use crate::report::{printable, text};
 
 /// Columns of the numbers, each with its heading.
