@@ -12,7 +12,7 @@ VENV := .venv/.made-from-requirements
 MODULES := tests/browser/node_modules/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help venv browser build demo test bench bench-report fmt lint licenses clean
+.PHONY: help venv browser build demo test bench bench-events bench-report fmt lint licenses clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -76,6 +76,9 @@ endif
 
 bench: venv ## Measure a scan of recorded answers
 	$(CARGO) bench --locked --workspace --bench scan
+
+bench-events: ## Measure event rules over 500,000 events, beside what reading them costs
+	$(CARGO) bench --locked --workspace --bench events
 
 bench-report: venv browser ## Measure reports of 1,000 to 100,000 findings, and the page in a browser
 	$(CARGO) bench --locked --workspace --bench report

@@ -1,9 +1,14 @@
 //! Published rule files and recorded attacks: what loads, and what matches.
 //!
-//! The corpora are beside the repository, at `$UPRIGHT_CORPORA` or `../shared/corpora`; without them there is
-//! nothing to test. Our own cases are in `tests/fixtures/events/` too and run everywhere.
+//! The rules of others are not in this repository. `.ci/run` says where they are with `UPRIGHT_CORPORA`; where nobody
+//! does, only our own cases in `tests/fixtures/events/` run.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where something is missing"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,17 +23,18 @@ use events::engine::Scratch;
 use events::record::Record;
 use events::ruleset::{Gravity, Issue, Language, Loader, Options, RuleSet};
 use events::sigma::correlation::Limits;
-use events_try::events;
+use upright::events;
 
-/// The folder of the corpora; tests without it pass, and say so.
+/// The folder of published rules and recorded attacks, where one is named.
 fn corpora() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora");
-    let folder = std::env::var_os("UPRIGHT_CORPORA").map_or(beside, PathBuf::from);
-    if !folder.is_dir() {
-        eprintln!("no corpora at {}: nothing tested", folder.display());
-        return None;
-    }
+    let folder = PathBuf::from(std::env::var_os("UPRIGHT_CORPORA")?);
+    assert!(folder.is_dir(), "UPRIGHT_CORPORA names {}, which is no folder", folder.display());
     Some(folder)
+}
+
+/// Our own cases.
+fn own_cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/events")
 }
 
 fn load(options: Options, paths: &[PathBuf]) -> (RuleSet, Vec<Issue>) {
@@ -149,8 +155,7 @@ fn two_of_the_shipped_rules_are_switched_off() {
 
 #[test]
 fn falco_semantics_are_as_expected() {
-    let Some(corpora) = corpora() else { return };
-    let falco = corpora.join("falco");
+    let falco = own_cases().join("falco");
     let (rules, issues) = load(Options::default(), &[falco.join("semantics_rules.yaml")]);
     assert_eq!(errors(&issues), [""; 0]);
     assert!(
@@ -169,8 +174,7 @@ fn falco_semantics_are_as_expected() {
 
 #[test]
 fn sigma_semantics_are_as_expected() {
-    let Some(corpora) = corpora() else { return };
-    let sigma = corpora.join("sigma/semantics");
+    let sigma = own_cases().join("sigma");
     let (rules, issues) = load(Options::default(), &[sigma.join("rules")]);
     assert_eq!(errors(&issues), [""; 0]);
     assert_eq!(rules.rules().len(), 39);
