@@ -23,8 +23,11 @@ use std::time::{Duration, Instant};
 use libdeflater::Decompressor;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
+use upright::events::engine::Scratch;
 use upright::events::record::Record;
-use upright::events::source::{Input, Options, Origin, pool};
+use upright::events::ruleset::{self, Loader, Match, RuleSet};
+use upright::events::source::pool::{self, Delivered};
+use upright::events::source::{Input, Options, Origin};
 
 use crate::corpus::Corpus;
 
@@ -46,25 +49,63 @@ enum Line {
     Limit,
     /// Upright without a rule: records with all their keys, counted, told apart by eventID, in order.
     Read,
+    /// Upright with Falco's rules and SigmaHQ's 57: events judged, matches counted.
+    Rules,
+    /// The same, and every match made a detection.
+    RulesTold,
+    /// Upright with all rules of the corpora: events judged, matches counted.
+    AllRules,
+    /// The same, and every match made a detection.
+    AllRulesTold,
 }
 
 impl Line {
-    const ALL: [Self; 3] = [Self::Gunzip, Self::Limit, Self::Read];
+    const ALL: [Self; 7] = [
+        Self::Gunzip,
+        Self::Limit,
+        Self::Read,
+        Self::Rules,
+        Self::RulesTold,
+        Self::AllRules,
+        Self::AllRulesTold,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Gunzip => "gunzip only",
             Self::Limit => "gunzip + parse to eventSource and eventName",
             Self::Read => "Upright without rules",
+            Self::Rules => "Upright with Falco and 57 Sigma rules",
+            Self::RulesTold => "the same, with detections",
+            Self::AllRules => "Upright with all rules",
+            Self::AllRulesTold => "the same, with detections",
         }
     }
 
-    /// Reads all files; how many events that were.
-    fn run(self, files: &[PathBuf], threads: usize) -> u64 {
+    /// Folders of the corpora whose rules are loaded.
+    const fn rules(self) -> &'static [&'static str] {
         match self {
-            Self::Gunzip => over_files(files, threads, |_| 0),
-            Self::Limit => over_files(files, threads, |bytes| names(std::str::from_utf8(bytes).unwrap())),
-            Self::Read => read(files, threads),
+            Self::Gunzip | Self::Limit | Self::Read => &[],
+            Self::Rules | Self::RulesTold => &["falco/aws_cloudtrail_rules.yaml", "sigma/rules"],
+            Self::AllRules | Self::AllRulesTold => {
+                &["falco/aws_cloudtrail_rules.yaml", "sigma/rules", "sigma/suzaku-rules"]
+            }
+        }
+    }
+
+    /// Reads all files; how many events and matches that were.
+    fn run(self, files: &[PathBuf], threads: usize) -> (u64, u64) {
+        match self {
+            Self::Gunzip => (over_files(files, threads, |_| 0), 0),
+            Self::Limit => {
+                (over_files(files, threads, |bytes| names(std::str::from_utf8(bytes).unwrap())), 0)
+            }
+            Self::Read | Self::Rules | Self::AllRules => {
+                scan(files, threads, &rule_set(self.rules()), |_| ())
+            }
+            Self::RulesTold | Self::AllRulesTold => {
+                scan(files, threads, &rule_set(self.rules()), |matched| matched.detection())
+            }
         }
     }
 }
@@ -74,6 +115,7 @@ impl Line {
 struct Run {
     wall: Duration,
     peak_mib: f64,
+    matches: u64,
 }
 
 fn main() {
@@ -98,9 +140,9 @@ fn main() {
         corpus.inflated / corpus.events
     );
     println!(
-        "| line | threads | seconds | events/s | MB/s unpacked | peak MiB | times the limit | speed-up |"
+        "| line | threads | seconds | events/s | MB/s unpacked | peak MiB | matches | times the limit | speed-up |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let all_threads = if cores > 1 { vec![1, cores] } else { vec![1] };
     let mut limits = Vec::new();
@@ -123,18 +165,19 @@ fn print_row(line: Line, threads: usize, run: &Run, corpus: &Corpus, limit: Opti
     let seconds = run.wall.as_secs_f64();
     let ratio = limit.map_or(String::new(), |limit| format!("{:.2}", seconds / limit.as_secs_f64()));
     println!(
-        "| {} | {threads} | {seconds:.3} | {:.0} | {:.0} | {:.0} | {ratio} | {:.2} |",
+        "| {} | {threads} | {seconds:.3} | {:.0} | {:.0} | {:.0} | {} | {ratio} | {:.2} |",
         line.name(),
         corpus.events as f64 / seconds,
         corpus.inflated as f64 / 1e6 / seconds,
         run.peak_mib,
+        run.matches,
         one.as_secs_f64() / seconds,
     );
 }
 
 /// The best of some runs, with the highest peak.
 fn best(line: usize, threads: usize, folder: &Path) -> Run {
-    let mut best = Run { wall: Duration::MAX, peak_mib: 0.0 };
+    let mut best = Run { wall: Duration::MAX, peak_mib: 0.0, matches: 0 };
     for _ in 0..RUNS {
         let output = Command::new(std::env::current_exe().unwrap())
             .args([MEASURE, &line.to_string(), &threads.to_string()])
@@ -145,6 +188,7 @@ fn best(line: usize, threads: usize, folder: &Path) -> Run {
         let run: Run = serde_json::from_slice(&output.stdout).unwrap();
         best.wall = best.wall.min(run.wall);
         best.peak_mib = best.peak_mib.max(run.peak_mib);
+        best.matches = run.matches;
     }
     best
 }
@@ -153,10 +197,10 @@ fn measure(line: Line, threads: usize, folder: &Path) -> Run {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let start = Instant::now();
-    let events = line.run(&files, threads);
+    let (events, matches) = line.run(&files, threads);
     let wall = start.elapsed();
     assert!(line == Line::Gunzip || events > 0);
-    Run { wall, peak_mib: peak_mib() }
+    Run { wall, peak_mib: peak_mib(), matches }
 }
 
 /// The most memory this process had resident; 0 where the system does not say.
@@ -214,11 +258,43 @@ fn names(text: &str) -> u64 {
     }
 }
 
-/// Reads as `upright events scan` does, without rules.
-fn read(files: &[PathBuf], threads: usize) -> u64 {
+/// The rules of some folders of the corpora that `UPRIGHT_CORPORA` names.
+fn rule_set(folders: &[&str]) -> RuleSet {
+    let corpora =
+        std::env::var_os("UPRIGHT_CORPORA").map_or_else(|| PathBuf::from("../shared/corpora"), PathBuf::from);
+    let mut loader = Loader::new(ruleset::Options::default());
+    for folder in folders {
+        loader.path(&corpora.join(folder));
+    }
+    let (rules, _) = loader.finish();
+    assert_eq!(folders.is_empty(), rules.rules().is_empty(), "no rules below `{}`", corpora.display());
+    rules
+}
+
+/// Reads and judges as `upright events scan` does; how many events and matches that were.
+fn scan<T: Send>(
+    files: &[PathBuf],
+    threads: usize,
+    rules: &RuleSet,
+    tell: impl Fn(&Match<'_, '_>) -> T + Sync,
+) -> (u64, u64) {
     let inputs = files.iter().cloned().map(Input::file);
-    let watch = || |_: &Record<'_>, _: Origin, _: &mut Vec<()>| {};
-    let counts = pool::read(inputs, &Options::default(), NonZeroUsize::new(threads).unwrap(), watch, |_| {});
+    let watch = || {
+        let mut scratch = Scratch::default();
+        let tell = &tell;
+        move |record: &Record<'_>, _: Origin, found: &mut Vec<T>| {
+            rules.evaluate(record, &mut scratch, |matched| {
+                if matched.rule.is_reported {
+                    found.push(tell(&matched));
+                }
+            });
+        }
+    };
+    let mut matches = 0;
+    let threads = NonZeroUsize::new(threads).unwrap();
+    let counts = pool::read(inputs, &Options::default(), threads, watch, |delivered| {
+        matches += u64::from(matches!(delivered, Delivered::Found(_)));
+    });
     assert_eq!(counts.found(), counts.events);
-    counts.events
+    (counts.events, matches)
 }

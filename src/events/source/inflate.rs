@@ -54,11 +54,11 @@ pub(super) trait Source {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure>;
 }
 
-/// The content of a stream of bytes, decompressed as often as it was compressed, and the bytes read for it so far.
-pub(super) fn content<'r>(
-    reader: Box<dyn Read + 'r>,
-    limits: &Limits,
-) -> Result<(Box<dyn Source + 'r>, Rc<Cell<u64>>), Failure> {
+/// A stream of content, and the bytes of the input that were read for it so far.
+type Content<'r> = (Box<dyn Source + 'r>, Rc<Cell<u64>>);
+
+/// The content of a stream of bytes, decompressed as often as it was compressed.
+pub(super) fn content<'r>(reader: Box<dyn Read + 'r>, limits: &Limits) -> Result<Content<'r>, Failure> {
     let read = Rc::new(Cell::new(0));
     let mut source: Box<dyn Source + 'r> = Box::new(Plain { reader, read: Rc::clone(&read) });
     for _ in 0..LAYERS {
