@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &RulesArguments) -> Done {
 }
 
 /// All rules and correlations, the gravest first.
-fn all<'l>(loaded: &'l super::Loaded) -> Vec<&'l RuleInfo> {
+fn all(loaded: &super::Loaded) -> Vec<&RuleInfo> {
     let single = loaded.set.rules().iter().map(|rule| rule.info.as_ref());
     let mut all: Vec<&RuleInfo> = single.chain(loaded.set.correlations().map(AsRef::as_ref)).collect();
     all.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.name.cmp(&b.name)));
