@@ -37,7 +37,7 @@ enum Command {
         json: bool,
     },
     /// Show one rule by its id or name.
-    #[command(after_help = "Examples:\n  upright events rules show 'Root user used'")]
+    #[command(after_help = "Examples:\n  upright events rules show 848dd24b-8600-4874-b32c-8f15818a89c2")]
     Show {
         /// A Sigma rule's id or title, or a Falco rule's name.
         name: String,
