@@ -158,7 +158,8 @@ impl Library {
 
     fn predicate(&self, detection: &Detections) -> Result<Predicate, String> {
         let mut selections = BTreeMap::new();
-        for (name, selection) in &detection.named {
+        // In order of the names: of several mistakes the same one is told each time.
+        for (name, selection) in detection.named.iter().collect::<BTreeMap<_, _>>() {
             let compiled = compile::selection(selection, &self.placeholders);
             selections.insert(name.as_str(), compiled.map_err(|error| format!("in `{name}`: {error}"))?);
         }
