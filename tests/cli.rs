@@ -8,31 +8,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 
+use common::{offline, plain};
 use regex::Regex;
 use serde_json::{Value, json};
-use upright_testkit::{Env, Run, Server, World};
+use upright_testkit::{Run, Server, World};
 
 /// Controls whose verdicts in the demo are all the same.
 const PASSES: &str = "iam-root-no-access-keys";
 const FAILS: &str = "iam-root-mfa";
 const UNKNOWN: &str = "iam-root-not-used";
 
-/// Runs a command that is to ask nothing of AWS.
-fn offline(world: &World, arguments: &[&str]) -> Run {
-    let server = Server::canned(|_| None).start().unwrap();
-    let env = plain(server.env());
-    let run = world.run(&env, arguments).unwrap();
-    assert_eq!(server.requests(), [], "{run}");
-    run
-}
-
 fn here(arguments: &[&str]) -> Run {
     offline(&World::new(common::UPRIGHT).unwrap(), arguments)
-}
-
-/// Output does not depend on where the tests run.
-fn plain(env: Env) -> Env {
-    env.with("NO_COLOR", "1").with("LC_ALL", "C.UTF-8").with("FORCE_COLOR", "0").with("COLUMNS", "100")
 }
 
 /// Scans the demo in a directory with these files.

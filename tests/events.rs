@@ -7,18 +7,11 @@ mod common;
 use std::fs;
 use std::io::Write as _;
 
+use common::offline;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use upright_testkit::{Run, Server, World};
-
-/// Runs a command that asks nothing of AWS.
-fn offline(world: &World, arguments: &[&str]) -> Run {
-    let server = Server::canned(|_| None).start().unwrap();
-    let run = world.run(&server.env().with("NO_COLOR", "1"), arguments).unwrap();
-    assert_eq!(server.requests(), [], "{run}");
-    run
-}
+use upright_testkit::{Run, World};
 
 /// A sign-in to the console; rules tell one without MFA.
 fn sign_in(id: u64, mfa: &str) -> Value {

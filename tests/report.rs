@@ -8,21 +8,9 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use common::{offline, plain};
 use serde_json::Value;
-use upright_testkit::{Env, Run, Server, World};
-
-/// Output does not depend on where the tests run.
-fn plain(env: Env) -> Env {
-    env.with("NO_COLOR", "1").with("LC_ALL", "C.UTF-8").with("COLUMNS", "100")
-}
-
-/// Runs a command that asks nothing of AWS.
-fn offline(world: &World, arguments: &[&str]) -> Run {
-    let server = Server::canned(|_| None).start().unwrap();
-    let run = world.run(&plain(server.env()), arguments).unwrap();
-    assert_eq!(server.requests(), [], "{run}");
-    run
-}
+use upright_testkit::{Run, World};
 
 /// A directory in which the demo was scanned: `out/report.json`, and the inventory in `state.zst`.
 fn scanned(arguments: &[&str]) -> World {

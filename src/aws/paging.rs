@@ -8,7 +8,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
 /// The pages of a list, as the SDK's own paginators give them: `send` asks for one by its token, `next` finds the
-/// token of the page after it. It ends with the first error, and where a page names itself as the next.
+/// token of the page after it. It ends with the first error, and like
+/// the SDK's at a token that AWS gives twice, which [`Place::pages`](super::Place::pages) takes for the broken list that
+/// it is.
 pub fn by_token<P, E, F>(
     send: impl Fn(Option<String>) -> F + Send + 'static,
     next: impl Fn(&P) -> Option<String> + Send + 'static,
@@ -32,4 +34,34 @@ where
             }
         })
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads pages of which each names the next.
+    async fn read(tokens: &'static [&'static str]) -> Vec<usize> {
+        let mut stream = by_token::<usize, (), _>(
+            |token| async move { Ok(token.map_or(0, |token| token.parse().unwrap())) },
+            move |page| tokens.get(*page).map(|token| (*token).to_owned()),
+        );
+        let mut pages = Vec::new();
+        while let Some(page) = stream.next().await {
+            pages.push(page.unwrap());
+        }
+        pages
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_to_the_last() {
+        assert_eq!(read(&[]).await, [0]);
+        assert_eq!(read(&["1", "2"]).await, [0, 1, 2]);
+        assert_eq!(read(&["1", ""]).await, [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_token_given_twice_ends_it() {
+        assert_eq!(read(&["1", "1"]).await, [0, 1]);
+    }
 }

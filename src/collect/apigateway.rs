@@ -10,19 +10,15 @@
 //! logs and execution logs are
 //! [different things](https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).
 
-use std::future::Future;
-
 use aws_sdk_apigateway::types as rest;
 use aws_sdk_apigatewayv2::types as http;
-use aws_smithy_async::future::pagination_stream::PaginationStream;
-use aws_smithy_async::future::pagination_stream::fn_stream::FnStream;
 use futures::FutureExt;
 use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Ask, Collected, Kind, Observed, Scope};
-use crate::aws::{Call, Listed, Reply};
+use crate::aws::{Call, Listed, Reply, by_token};
 use crate::inventory::{Resource, Unseen};
 
 const GET: &str = "apigateway:GET";
@@ -123,7 +119,7 @@ async fn collect_http(ask: Ask<'_>) -> Collected {
     let client = ask.place.apigatewayv2();
     let open = || {
         let client = client.clone();
-        in_pages(move |token| client.get_apis().set_next_token(token).send(), |page| page.next_token.clone())
+        by_token(move |token| client.get_apis().set_next_token(token).send(), |page| page.next_token.clone())
     };
     let apis = ask.place.pages(&GET_APIS, open, |page| page.items).await;
     stages(ask, &STAGE, apis, |api| http_stages(ask, &client, api)).await
@@ -201,7 +197,7 @@ async fn http_stages(
     let call = &GET_STAGES;
     let open = || {
         let (client, id) = (client.clone(), id.clone());
-        in_pages(
+        by_token(
             move |token| client.get_stages().api_id(&id).set_next_token(token).send(),
             |page| page.next_token.clone(),
         )
@@ -241,61 +237,9 @@ fn destination(arn: Option<String>) -> Option<String> {
     arn.filter(|arn| !arn.is_empty())
 }
 
-/// The pages of an operation for which the SDK has no paginator. Like the SDK's it ends at a token that AWS gives
-/// twice, which [`Place::pages`](crate::aws::Place::pages) takes for the broken list that it is.
-fn in_pages<P, E, F>(
-    send: impl Fn(Option<String>) -> F + Send + 'static,
-    next: impl Fn(&P) -> Option<String> + Send + 'static,
-) -> PaginationStream<Result<P, E>>
-where
-    P: Send + 'static,
-    E: Send + 'static,
-    F: Future<Output = Result<P, E>> + Send,
-{
-    PaginationStream::new(FnStream::new(move |pages| {
-        Box::pin(async move {
-            let mut token = None;
-            loop {
-                let page = send(token.clone()).await;
-                let following = page.as_ref().ok().and_then(&next).filter(|token| !token.is_empty());
-                let is_last = following.is_none() || following == token;
-                if pages.send(page).await.is_err() || is_last {
-                    return;
-                }
-                token = following;
-            }
-        })
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Reads pages of which each names the next.
-    async fn read(tokens: &'static [&'static str]) -> Vec<usize> {
-        let mut stream = in_pages::<usize, (), _>(
-            |token| async move { Ok(token.map_or(0, |token| token.parse().unwrap())) },
-            move |page| tokens.get(*page).map(|token| (*token).to_owned()),
-        );
-        let mut pages = Vec::new();
-        while let Some(page) = stream.next().await {
-            pages.push(page.unwrap());
-        }
-        pages
-    }
-
-    #[tokio::test]
-    async fn pages_are_read_to_the_last() {
-        assert_eq!(read(&[]).await, [0]);
-        assert_eq!(read(&["1", "2"]).await, [0, 1, 2]);
-        assert_eq!(read(&["1", ""]).await, [0, 1]);
-    }
-
-    #[tokio::test]
-    async fn a_token_given_twice_ends_it() {
-        assert_eq!(read(&["1", "1"]).await, [0, 1]);
-    }
 
     #[test]
     fn the_level_is_that_of_all_methods() {

@@ -14,10 +14,23 @@ pub mod everything;
 use std::time::Duration;
 
 use serde_json::Value;
-use upright_testkit::{Recording, Run, Seeded, Server, Setup, Shared, World};
+use upright_testkit::{Env, Recording, Run, Seeded, Server, Setup, Shared, World};
 
 /// The program under test.
 pub const UPRIGHT: &str = env!("CARGO_BIN_EXE_upright");
+
+/// Output does not depend on where the tests run.
+pub fn plain(env: Env) -> Env {
+    env.with("NO_COLOR", "1").with("LC_ALL", "C.UTF-8").with("FORCE_COLOR", "0").with("COLUMNS", "100")
+}
+
+/// Runs a command that is to ask nothing of AWS.
+pub fn offline(world: &World, arguments: &[&str]) -> Run {
+    let server = Server::canned(|_| None).start().unwrap();
+    let run = world.run(&plain(server.env()), arguments).unwrap();
+    assert_eq!(server.requests(), [], "{run}");
+    run
+}
 
 /// The scan that everything here is about: all accounts, both seeded regions, all controls.
 pub const SCAN: &[&str] = &[

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::table::{Table, issues, problems, summary};
 use super::{Chosen, Loaded};
-use crate::cli::output::{Stdout, color, no_stdout, width};
+use crate::cli::output::{Stdout, color, no_stdout, print, width};
 use crate::cli::{Done, Exit, Stopped};
 use crate::controls::Severity;
 use crate::events::scan::{Told, scan};
@@ -213,9 +213,7 @@ impl<'a> Run<'a> {
         // What is wrong and how much was read is beside the results, which may be piped on.
         eprint!("{text}");
         if !self.arguments.json {
-            let table = self.table.print(width(), color());
-            let mut out = Stdout::lock();
-            out.write_all(table.as_bytes()).and_then(|()| out.flush()).map_err(|error| no_stdout(&error))?;
+            print(&self.table.print(width(), color()))?;
         }
         let complete = loaded.left_out() == 0 && self.unread_found == 0 && scanned.pointers.is_empty();
         Ok(Exit::of_scan(self.failed, complete))

@@ -30,6 +30,27 @@ pub struct Library {
     placeholders: Placeholders,
 }
 
+/// What is told of a rule. The parser has a type for rules and one for correlations, with these fields in common.
+macro_rules! info {
+    ($rule:expr, $language:expr, $file:expr, $line:expr) => {
+        RuleInfo {
+            id: $rule.id.clone().unwrap_or_else(|| $rule.title.clone()),
+            name: $rule.title.clone(),
+            language: $language,
+            file: $file.to_owned(),
+            line: $line,
+            description: $rule.description.as_deref().unwrap_or_default().trim().to_owned(),
+            severity: severity($rule.level),
+            level: $rule.level.map(|level| level.as_str().to_owned()),
+            author: $rule.author.clone(),
+            license: $rule.license.clone(),
+            attack: Attack::from_tags($rule.tags.iter().map(String::as_str)),
+            tags: $rule.tags.clone(),
+            references: $rule.references.clone(),
+        }
+    };
+}
+
 /// A document and where it begins.
 struct Document<'t> {
     text: &'t str,
@@ -114,21 +135,7 @@ impl Library {
         for rule in parsed.correlations {
             match Definition::of(&rule) {
                 Ok(definition) => {
-                    let info = RuleInfo {
-                        id: rule.id.clone().unwrap_or_else(|| rule.title.clone()),
-                        name: rule.title.clone(),
-                        language: Language::SigmaCorrelation,
-                        file: file.to_owned(),
-                        line,
-                        description: rule.description.as_deref().unwrap_or_default().trim().to_owned(),
-                        severity: severity(rule.level),
-                        level: rule.level.map(|level| level.as_str().to_owned()),
-                        author: rule.author.clone(),
-                        license: rule.license.clone(),
-                        attack: Attack::from_tags(rule.tags.iter().map(String::as_str)),
-                        tags: rule.tags.clone(),
-                        references: rule.references.clone(),
-                    };
+                    let info = info!(rule, Language::SigmaCorrelation, file, line);
                     self.correlations.push(SigmaCorrelation { info, definition });
                 }
                 Err(message) => self.note(Gravity::Error, file, line, Some(&rule.title), message),
@@ -137,21 +144,7 @@ impl Library {
     }
 
     fn rule(&self, file: &FilePath, line: usize, rule: &Parsed) -> Result<SigmaRule, String> {
-        let info = RuleInfo {
-            id: rule.id.clone().unwrap_or_else(|| rule.title.clone()),
-            name: rule.title.clone(),
-            language: Language::Sigma,
-            file: file.to_owned(),
-            line,
-            description: rule.description.as_deref().unwrap_or_default().trim().to_owned(),
-            severity: severity(rule.level),
-            level: rule.level.map(|level| level.as_str().to_owned()),
-            author: rule.author.clone(),
-            license: rule.license.clone(),
-            attack: Attack::from_tags(rule.tags.iter().map(String::as_str)),
-            tags: rule.tags.clone(),
-            references: rule.references.clone(),
-        };
+        let info = info!(rule, Language::Sigma, file, line);
         let predicate = self.predicate(&rule.detection)?;
         Ok(SigmaRule { info, name: rule.name.clone(), predicate })
     }
