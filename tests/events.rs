@@ -161,3 +161,82 @@ fn rules_are_listed_shown_and_tested() {
 
 const SIGN_IN: &str = "title: Sign-in\nid: 3d0a3c5e-9b2f-4a64-8a53-6c2c7f4f1c12\nlogsource: { product: aws, \
     service: cloudtrail }\ndetection:\n  selection: { eventName: ConsoleLogin }\n  condition: selection\nlevel: low\n";
+
+#[test]
+fn rules_are_chosen_by_what_attack_calls_them() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let names = |filter: &[&str]| -> Vec<String> {
+        let mut arguments = vec!["events", "rules", "list", "--json"];
+        filter.iter().for_each(|filter| arguments.extend(["--attack", filter]));
+        let run = offline(&world, &arguments);
+        let rules: Vec<Value> = serde_json::from_str(&run.stdout).unwrap();
+        rules.iter().map(|rule| rule["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (all, stopped) = (names(&[]), names(&["T1562"]));
+    assert!(stopped.contains(&"CloudTrail Trail Stopped or Deleted".to_owned()), "{stopped:?}");
+    assert!(!stopped.is_empty() && stopped.len() < all.len());
+    let both = names(&["T1562", "initial access"]);
+    assert!(both.len() > stopped.len() && both.contains(&"Console Login Without MFA".to_owned()), "{both:?}");
+
+    let wrong = offline(&world, &["events", "scan", "x", "--attack", "sorcery"]);
+    assert_eq!(wrong.code, Some(2), "{wrong}");
+    assert!(wrong.stderr.contains("`sorcery` is neither a tactic"), "{wrong}");
+}
+
+#[test]
+fn the_values_of_placeholders_come_from_a_file() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let rule = "title: Friends\nlogsource: {product: aws, service: cloudtrail}\nlevel: high\n\
+        detection:\n  s: {userIdentity.userName|expand: '%friends%'}\n  condition: s\n";
+    world.write("rules/friends.yml", rule).unwrap();
+    world.write("log.jsonl", &format!("{}\n", sign_in(2, "Yes"))).unwrap();
+    let scan = |file: &str| {
+        let rules = ["events", "scan", "log.jsonl", "--json", "--no-builtin-rules", "--rules", "rules"];
+        offline(&world, &[&rules[..], &["--placeholders", file]].concat())
+    };
+    world.write("values.yaml", "friends: [bob, ann]\n").unwrap();
+    let run = scan("values.yaml");
+    assert_eq!((run.code, lines(&run).len()), (Some(1), 1), "{run}");
+    world.write("others.yaml", "friends: bob\n").unwrap();
+    assert_eq!(scan("others.yaml").code, Some(0));
+
+    for (content, told) in [
+        ("friends:\n  - [bob]\n", "wrong.yaml:2`: must be a name with a list of texts"),
+        ("- bob\n", "wrong.yaml:1`: must be names"),
+        ("", "must be one document"),
+        ("friends: [", "wrong.yaml:"),
+    ] {
+        world.write("wrong.yaml", content).unwrap();
+        let run = scan("wrong.yaml");
+        assert_eq!(run.code, Some(2), "{run}");
+        assert!(run.stderr.contains(told), "{told}: {run}");
+    }
+    let missing = scan("missing.yaml");
+    assert!(missing.code == Some(2) && missing.stderr.contains("missing.yaml"), "{missing}");
+}
+
+#[test]
+fn of_the_falco_rules_that_match_the_first_is_told_when_asked() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let rule = |name: &str| {
+        format!(
+            "- rule: {name}\n  desc: d\n  condition: ct.name = ConsoleLogin\n  output: {name} %ct.user\n  \
+             priority: WARNING\n  source: aws_cloudtrail\n"
+        )
+    };
+    world.write("rules.yaml", &[rule("Broad"), rule("Grave")].concat()).unwrap();
+    world.write("log.jsonl", &format!("{}\n", sign_in(2, "Yes"))).unwrap();
+    let scan = |more: &[&str]| {
+        let run = offline(
+            &world,
+            &[
+                &["events", "scan", "log.jsonl", "--json", "--no-builtin-rules", "--rules", "rules.yaml"],
+                more,
+            ]
+            .concat(),
+        );
+        lines(&run).iter().map(|one| one["output"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(scan(&[]), ["Broad ann", "Grave ann"]);
+    assert_eq!(scan(&["--first-falco-match"]), ["Broad ann"]);
+}

@@ -3,7 +3,10 @@
 //! Sigma writes `attack.initial_access` (or `attack.initial-access`) and `attack.t1078.004`; Falco's rules write
 //! `mitre_initial_access`, `MITRE_T1078` and plain `T1078.004`.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// The [tactics](https://attack.mitre.org/tactics/enterprise/), with their ids, in the order of the matrix.
 const TACTICS: [(&str, &str, &str); 15] = [
@@ -58,22 +61,49 @@ impl Attack {
         attack
     }
 
-    /// Whether a filter such as `T1078`, `t1078.004`, `TA0001` or `initial access` picks this.
-    ///
-    /// A technique picks its sub-techniques too.
+    /// Whether a filter picks this. A technique picks its sub-techniques too.
     #[must_use]
-    pub fn matches(&self, filter: &str) -> bool {
-        let filter = filter.trim();
-        self.techniques.iter().any(|technique| {
-            technique.eq_ignore_ascii_case(filter)
-                || technique.split_once('.').is_some_and(|(parent, _)| parent.eq_ignore_ascii_case(filter))
-        }) || tactic(filter).is_some_and(|name| self.tactics.iter().any(|tactic| tactic == name))
+    pub fn matches(&self, filter: &AttackFilter) -> bool {
+        match filter {
+            AttackFilter::Tactic(name) => self.tactics.iter().any(|tactic| tactic == name),
+            AttackFilter::Technique(id) => self.techniques.iter().any(|technique| {
+                technique == id || technique.split_once('.').is_some_and(|(parent, _)| parent == id)
+            }),
+        }
     }
 
     /// Whether the tags said nothing of ATT&CK.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tactics.is_empty() && self.techniques.is_empty()
+    }
+}
+
+/// A tactic or a technique that someone asks for: `T1078`, `t1078.004`, `TA0001` or `initial access`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttackFilter {
+    /// The name of a tactic, such as `Initial Access`.
+    Tactic(&'static str),
+    /// The id of a technique or sub-technique, such as `T1078.004`.
+    Technique(String),
+}
+
+/// A text that names no tactic and has not the form of a technique's id.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "`{0}` is neither a tactic of ATT&CK, such as `persistence` or `TA0003`, nor the id of a technique, such as `T1078.004`"
+)]
+pub struct NoAttack(String);
+
+impl FromStr for AttackFilter {
+    type Err = NoAttack;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let word = text.trim();
+        tactic(word)
+            .map(Self::Tactic)
+            .or_else(|| technique(&word.to_ascii_lowercase()).map(Self::Technique))
+            .ok_or_else(|| NoAttack(text.to_owned()))
     }
 }
 
@@ -122,11 +152,16 @@ mod tests {
     #[test]
     fn a_filter_picks_by_technique_parent_tactic_and_id() {
         let attack = Attack::from_tags(["attack.t1078.004", "attack.initial-access"]);
+        let picks = |filter: &str| attack.matches(&filter.parse().unwrap());
         for filter in ["T1078", "t1078.004", "TA0001", "initial access", "Initial_Access"] {
-            assert!(attack.matches(filter), "{filter}");
+            assert!(picks(filter), "{filter}");
         }
-        for filter in ["T107", "T1078.001", "TA0002", "impact", ""] {
-            assert!(!attack.matches(filter), "{filter}");
+        for filter in ["T1079", "T1078.001", "TA0002", "impact"] {
+            assert!(!picks(filter), "{filter}");
+        }
+        for wrong in ["", "T107", "TA9999", "T1078.1", "everything"] {
+            let error = wrong.parse::<AttackFilter>().unwrap_err();
+            assert!(error.to_string().contains("neither a tactic"), "{error}");
         }
     }
 }

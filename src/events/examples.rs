@@ -8,6 +8,8 @@
 //!     matches: true
 //!     event: { eventSource: ecs.amazonaws.com, eventName: ExecuteCommand }
 //! ```
+//!
+//! A correlation of Sigma is about several events: its examples have `events`, a list of records in any order.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,7 @@ use serde_json::Number;
 use super::engine::Scratch;
 use super::record::Record;
 use super::ruleset::{Issue, Language, Loader, Options, RuleInfo, RuleSet};
+use super::sigma::correlation::Limits;
 use super::yaml::{self, Node, Value};
 
 /// What an example came to.
@@ -57,8 +60,8 @@ struct Example {
     line: usize,
     rule: String,
     name: String,
-    /// Whether it is to match, and the event as JSON; or what is wrong with it.
-    asked: Result<(bool, String), String>,
+    /// Whether it is to match, and the events as JSON; or what is wrong with it.
+    asked: Result<(bool, Vec<String>), String>,
 }
 
 /// Runs the examples of rule files, in the order of the files.
@@ -67,7 +70,13 @@ struct Example {
 /// their file switches off are run too, and so are those that `options` would leave out for their severity.
 #[must_use]
 pub fn run<'f>(options: Options, files: impl IntoIterator<Item = (&'f Path, &'f str)>) -> Vec<Outcome> {
-    let options = Options { with_disabled: true, least_severity: None, first_falco_match: false, ..options };
+    let options = Options {
+        with_disabled: true,
+        least_severity: None,
+        attack: Vec::new(),
+        first_falco_match: false,
+        ..options
+    };
     let mut loader = Loader::new(options);
     let mut examples = Vec::new();
     for (file, text) in files {
@@ -111,24 +120,20 @@ fn in_rule(file: &Path, rule: &Node) -> Vec<Example> {
     all.map(|(index, node)| {
         let name =
             node.get("name").and_then(Node::text).map_or_else(|| (index + 1).to_string(), str::to_owned);
-        let asked = if is_correlation {
-            Err("a correlation is about several events; its examples can't be run".to_owned())
-        } else {
-            asked(node)
-        };
-        example(name, node.line, asked)
+        example(name, node.line, asked(node, is_correlation))
     })
     .collect()
 }
 
-/// What an example asks for: whether the rule is to match, and the event as JSON.
-fn asked(example: &Node) -> Result<(bool, String), String> {
+/// What an example asks for: whether the rule is to match, and the events as JSON.
+fn asked(example: &Node, is_correlation: bool) -> Result<(bool, Vec<String>), String> {
+    let key_of_events = if is_correlation { "events" } else { "event" };
     for (key, _) in example.members() {
-        let known = key.text().is_some_and(|key| matches!(key, "name" | "matches" | "event"));
+        let known = key.text().is_some_and(|key| matches!(key, "name" | "matches") || key == key_of_events);
         if !known {
             let key = key.text().unwrap_or_default();
             return Err(format!(
-                "there is no key `{key}` in an example; the keys are `name`, `matches`, `event`"
+                "there is no key `{key}` in an example; the keys are `name`, `matches`, `{key_of_events}`"
             ));
         }
     }
@@ -137,14 +142,20 @@ fn asked(example: &Node) -> Result<(bool, String), String> {
         Some("false") => false,
         _ => return Err("`matches` must be `true` or `false`".to_owned()),
     };
-    match example.get("event") {
-        Some(event) if matches!(event.value, Value::Mapping(_)) => {
-            let mut text = String::new();
-            write_json(event, &mut text)?;
-            Ok((expected, text))
-        }
-        _ => Err("`event` must be a CloudTrail record: keys with values".to_owned()),
+    let events = match example.get(key_of_events) {
+        Some(event) if !is_correlation => std::slice::from_ref(event),
+        Some(events) if matches!(events.value, Value::Sequence(_)) => events.elements(),
+        _ if is_correlation => return Err("`events` must be a list of CloudTrail records".to_owned()),
+        _ => &[],
+    };
+    if events.is_empty() || events.iter().any(|event| !matches!(event.value, Value::Mapping(_))) {
+        return Err(format!("`{key_of_events}` must be CloudTrail's: keys with values"));
     }
+    let records = events.iter().map(|event| {
+        let mut text = String::new();
+        write_json(event, &mut text).map(|()| text)
+    });
+    Ok((expected, records.collect::<Result<_, _>>()?))
 }
 
 /// Writes a value as JSON with its keys in the order in which they stand, as a record's would be.
@@ -200,17 +211,26 @@ impl Example {
     }
 
     fn answer(&self, set: &RuleSet, issues: &[Issue], scratch: &mut Scratch) -> Result<Answer, String> {
-        let (expected, event) = self.asked.as_ref().map_err(Clone::clone)?;
-        if !set.rules().iter().any(|rule| self.is_about(&rule.info)) {
+        let (expected, events) = self.asked.as_ref().map_err(Clone::clone)?;
+        let mut rules = set.rules().iter().map(|rule| &rule.info).chain(set.correlations());
+        if !rules.any(|info| self.is_about(info)) {
             let of_rule = |issue: &&Issue| {
                 issue.file == self.file && issue.rule.as_ref().is_none_or(|rule| *rule == self.rule)
             };
             let reason = issues.iter().find(of_rule).map_or("there is no such rule", |issue| &issue.message);
             return Err(format!("the rule can't be run: {reason}"));
         }
-        let record = Record::parse(event.as_bytes()).map_err(|error| error.to_string())?;
         let mut matched = false;
-        set.evaluate(&record, scratch, |found| matched |= self.is_about(&found.rule.info));
+        let mut correlator = set.correlator(Limits::default());
+        for event in events {
+            let record = Record::parse(event.as_bytes()).map_err(|error| error.to_string())?;
+            set.evaluate(&record, scratch, |found| {
+                matched |= self.is_about(&found.rule.info);
+                found.observations().into_iter().for_each(|observation| correlator.observe(observation));
+            });
+        }
+        let (correlated, _) = correlator.finish();
+        matched |= correlated.iter().any(|detection| self.is_about(&detection.rule));
         Ok(Answer { expected: *expected, matched })
     }
 
@@ -269,9 +289,35 @@ mod tests {
         assert_eq!(wrong("  - {matches: yes, event: {}}"), "`matches` must be `true` or `false`");
         assert_eq!(wrong("  - {event: {}}"), "`matches` must be `true` or `false`");
         assert!(wrong("  - {matches: true, event: [1]}").starts_with("`event` must be"));
+        assert!(wrong("  - {matches: true}").starts_with("`event` must be"));
+        assert!(wrong("  - {matches: true, events: []}").contains("no key `events`"));
         assert!(wrong("  - {matches: true, event: {}, evnt: {}}").contains("no key `evnt`"));
         assert_eq!(wrong("  name: no list"), "`examples` must be a list");
         assert!(wrong("  - {matches: true, event: {[a]: 1}}").contains("is no text"));
+    }
+
+    #[test]
+    fn a_correlation_is_asked_about_all_events_of_an_example_together() {
+        let event = |id: u8| {
+            format!("{{eventName: A, eventID: e{id}, eventTime: '2026-11-24T09:0{id}:00Z', user: u}}")
+        };
+        let outcomes = outcomes(&format!(
+            "title: One\nname: one\nlogsource: {{product: aws, service: cloudtrail}}\ndetection:\n  \
+             s: {{eventName: A}}\n  condition: s\n---\ntitle: Many\ncorrelation:\n  type: event_count\n  \
+             rules: [one]\n  group-by: [user]\n  timespan: 5m\n  condition: {{gte: 2}}\nexamples:\n  \
+             - {{name: both, matches: true, events: [{b}, {a}]}}\n  - {{name: one, matches: false, events: [{a}]}}\n  \
+             - {{name: apart, matches: false, events: [{a}, {c}]}}\n  - {{matches: true, event: {a}}}\n  \
+             - {{matches: true, events: {a}}}\n  - {{matches: true, events: [7]}}\n",
+            a = event(1),
+            b = event(2),
+            c = event(9),
+        ));
+        let held: Vec<bool> = outcomes.iter().map(Outcome::holds).collect();
+        assert_eq!(held, [true, true, true, false, false, false], "{outcomes:?}");
+        let told = |at: usize| outcomes[at].result.clone().unwrap_err();
+        assert!(told(3).contains("no key `event`"), "{}", told(3));
+        assert!(told(4).starts_with("`events` must be a list"), "{}", told(4));
+        assert!(told(5).starts_with("`events` must be CloudTrail's"), "{}", told(5));
     }
 
     #[test]

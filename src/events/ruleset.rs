@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::attack::Attack;
+use super::attack::{Attack, AttackFilter};
 use super::detection::Detection;
 use super::engine::predicate::Predicate;
 use super::engine::{Engine, Scratch};
@@ -105,12 +105,22 @@ pub struct Options {
     pub placeholders: Placeholders,
     /// Rules that are less severe are left out.
     pub least_severity: Option<Severity>,
+    /// Rules that none of these picks are left out; no filter picks all.
+    pub attack: Vec<AttackFilter>,
     /// Runs rules too that their file switches off.
     pub with_disabled: bool,
     /// Only the first Falco rule that matches an event is told, as Falco itself does by default.
     ///
     /// Otherwise all are, so that a broad rule does not hide a grave one behind it.
     pub first_falco_match: bool,
+}
+
+impl Options {
+    /// Whether matches of a rule are asked for.
+    fn choose(&self, info: &RuleInfo) -> bool {
+        self.least_severity.is_none_or(|least| info.severity >= least)
+            && (self.attack.is_empty() || self.attack.iter().any(|filter| info.attack.matches(filter)))
+    }
 }
 
 /// Reads rule files, in the order in which they are to count.
@@ -252,7 +262,7 @@ impl RuleSet {
         options: &Options,
         issues: &mut Vec<Issue>,
     ) -> Self {
-        let chosen = |info: &RuleInfo| options.least_severity.is_none_or(|least| info.severity >= least);
+        let chosen = |info: &RuleInfo| options.choose(info);
         let correlations: Vec<_> = correlations.into_iter().filter(|one| chosen(&one.info)).collect();
         let falco =
             falco.into_iter().filter(|rule| (rule.enabled || options.with_disabled) && chosen(&rule.info));
