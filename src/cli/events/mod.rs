@@ -1,7 +1,10 @@
 //! `upright events`.
 
+mod announced;
+mod drain;
 mod rules;
 mod scan;
+mod sources;
 mod table;
 
 use std::path::{Path, PathBuf};

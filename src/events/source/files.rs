@@ -136,7 +136,7 @@ impl Search<'_> {
 }
 
 /// Whether the name is one that files of events have; Firehose gives its objects no extension.
-fn is_of_events(path: &Path) -> bool {
+pub(crate) fn is_of_events(path: &Path) -> bool {
     path.extension().is_none_or(|extension| {
         EXTENSIONS.iter().any(|known| OsStr::new(known).eq_ignore_ascii_case(extension))
     })
