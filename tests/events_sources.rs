@@ -341,6 +341,40 @@ fn the_event_history_is_read_page_by_page_and_a_denied_region_is_told() {
     assert!(run.stderr.contains("in eu-west-1: cannot be opened: cloudtrail:LookupEvents denied"), "{run}");
 }
 
+/// What signatures prove is tested beside the code, with keys of our own.
+#[test]
+fn digests_are_checked_before_the_events_are_read() {
+    let store = trail();
+    let server = store.serve().start().unwrap();
+    let run = scan(
+        &server,
+        &["s3://trail-bucket/AWSLogs/", "--verify", "--region", "eu-west-1", "--fail-on", "critical"],
+    );
+    // One digest is none, and without others nothing can be said of the log files.
+    assert_eq!((run.code, found(&run)), (Some(4), vec![1, 2, 3, 5]), "{run}");
+    for part in [
+        "verified s3://trail-bucket/AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/: 0 digests valid",
+        "not as delivered: digest s3://trail-bucket/AWSLogs/111122223333/CloudTrail-Digest/",
+        "it is no digest",
+        "not checked: log file s3://trail-bucket/AWSLogs/444455556666/CloudTrail/eu-west-1/",
+        "not checked: there are no digests",
+    ] {
+        assert!(run.stderr.contains(part), "{part}: {run}");
+    }
+
+    let world = World::new(UPRIGHT).unwrap();
+    let copy = log_key("111122223333", "eu-west-1", 24, "a");
+    world.write(&copy, &delivered(&[1])).unwrap();
+    world.write("keys.json", r#"{ "PublicKeyList": [] }"#).unwrap();
+    let verify = ["events", "scan", "AWSLogs", "--json", "--verify", "--public-keys"];
+    let none = common::offline(&world, &[&verify as &[&str], &["keys.json"]].concat());
+    assert_eq!((none.code, found(&none)), (Some(4), vec![1]), "{none}");
+    assert!(none.stderr.contains("there are no digests"), "{none}");
+    let wrong = common::offline(&world, &[&verify as &[&str], &[copy.as_str()]].concat());
+    assert_eq!(wrong.code, Some(2), "{wrong}");
+    assert!(wrong.stderr.contains("list-public-keys"), "{wrong}");
+}
+
 #[test]
 fn the_policy_of_a_source_is_printed() {
     let world = World::new(UPRIGHT).unwrap();

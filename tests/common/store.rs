@@ -70,6 +70,7 @@ impl Store {
             }
             "s3:ListObjectsV2" => self.list(call),
             "s3:GetObject" => self.get(call),
+            "cloudtrail:ListPublicKeys" => Answer::json(&json!({ "PublicKeyList": [] })),
             "sqs:ReceiveMessage" => self.receive(),
             "sqs:DeleteMessageBatch" => self.delete(call),
             _ => return None,

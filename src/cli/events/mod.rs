@@ -6,6 +6,7 @@ mod rules;
 mod scan;
 mod sources;
 mod table;
+mod verify;
 
 use std::path::{Path, PathBuf};
 

@@ -10,6 +10,7 @@ use super::announced::Announced;
 use super::drain::drain;
 use super::sources::{Known, SourceArguments, Sources};
 use super::table::{Table, issues, problems, summary};
+use super::verify::verify;
 use super::{Chosen, Loaded};
 use crate::cli::output::{Stdout, color, no_stdout, print, width};
 use crate::cli::{Done, Exit, Stopped};
@@ -29,11 +30,12 @@ const PROGRESS: Duration = Duration::from_millis(200);
     upright events scan s3://trail-bucket/AWSLogs/ --since 2026-11-23T00:00:00Z --region eu-west-1\n  \
     upright events scan --lookup --region us-east-1 --since 2026-11-23T00:00:00Z\n  \
     upright events scan --sqs https://sqs.eu-west-1.amazonaws.com/111122223333/trail --json --follow\n  \
+    upright events scan s3://trail-bucket/AWSLogs/ --since 2026-11-23T00:00:00Z --verify\n  \
     upright events scan trail.json.gz --rules sigma/ --json > detections.jsonl\n  \
     aws logs tail trail --format short | upright events scan -\n\n\
     Exit codes:\n  \
     0  everything was read, every rule ran, and nothing was found\n  \
-    1  something was found at or above --fail-on\n  \
+    1  something was found at or above --fail-on, or with --verify a file is not as it was delivered\n  \
     2  the command line or a file that it names is wrong\n  \
     3  a file or a rule could not be read, or a message stays in the queue, and nothing was found\n  \
     4  something was found, and it is as with 3\n  \
@@ -76,6 +78,9 @@ pub(super) fn run(arguments: &ScanArguments) -> Done {
     let workers = arguments.workers.or_else(|| std::thread::available_parallelism().ok());
     let mut scan = Scan::new(&loaded.set, options, workers.unwrap_or(NonZeroUsize::MIN));
     let mut run = Run::new(arguments, sources.known());
+    if arguments.sources.is_verified() {
+        verify(&mut sources, &mut run)?;
+    }
     let mut announced = Announced::default();
     scan.read(sources.inputs(), |told| {
         if let Some((_, pointer)) = run.take(told) {
@@ -184,6 +189,12 @@ impl<'a> Run<'a> {
     /// Notes something for people.
     pub(super) fn note(&mut self, text: String) {
         self.notes.push(text);
+    }
+
+    /// Notes something that is wrong, as a detection is.
+    pub(super) fn failing(&mut self, text: String) {
+        self.failed = true;
+        self.note(text);
     }
 
     /// Notes that something was not read that was to be.

@@ -13,8 +13,9 @@ use crate::config::RegionName;
 use crate::events::remote::lookup::{self, Period};
 use crate::events::remote::queue::Queue;
 use crate::events::remote::s3::{self, Address, Found};
+use crate::events::remote::verify::{self, Chain, KeySource};
 use crate::events::remote::{Remote, RemoteError};
-use crate::events::source::files::{self, Files};
+use crate::events::source::files::{self, Files, FilesError};
 use crate::events::source::layout::Question;
 use crate::events::source::{Input, Pointer};
 
@@ -43,6 +44,13 @@ pub(in crate::cli) struct SourceArguments {
     /// Do not fetch the objects that messages in files announce.
     #[arg(long, conflicts_with = "sqs")]
     no_fetch: bool,
+    /// Check digests and log files as CloudTrail signed them, before they are read: those in the folder AWSLogs of a bucket
+    /// or of a copy.
+    #[arg(long, requires = "paths")]
+    verify: bool,
+    /// With --verify: keys from a file that `aws cloudtrail list-public-keys` printed, instead of from AWS.
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    public_keys: Option<PathBuf>,
     /// Only events from this time on, in RFC 3339.
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
@@ -100,6 +108,11 @@ impl SourceArguments {
         self.sqs.is_some()
     }
 
+    /// Whether digests are checked.
+    pub(in crate::cli) const fn is_verified(&self) -> bool {
+        self.verify
+    }
+
     /// Whether to wait for further messages of the queue.
     pub(in crate::cli) const fn follow(&self) -> bool {
         self.follow
@@ -134,6 +147,7 @@ impl SourceArguments {
             arguments: self,
             has_stdin,
             files: local(&paths, &question)?,
+            paths,
             addresses,
             question,
             found: Arc::default(),
@@ -153,11 +167,12 @@ impl SourceArguments {
 }
 
 fn local(paths: &[PathBuf], question: &Question) -> Result<Files, Stopped> {
-    files::find(paths, question).map_err(|error| {
-        let source =
-            std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        Stopped::usage(miette::miette!("{error}{source}"))
-    })
+    files::find(paths, question).map_err(|error| no_files(&error))
+}
+
+fn no_files(error: &FilesError) -> Stopped {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    Stopped::usage(miette::miette!("{error}{source}"))
 }
 
 /// What is to be read.
@@ -165,6 +180,7 @@ fn local(paths: &[PathBuf], question: &Question) -> Result<Files, Stopped> {
 pub(in crate::cli) struct Sources<'a> {
     arguments: &'a SourceArguments,
     has_stdin: bool,
+    paths: Vec<PathBuf>,
     files: Files,
     addresses: Vec<Address>,
     question: Question,
@@ -218,6 +234,29 @@ impl Sources<'_> {
         let inputs = s3::announced(&remote, pointers, Arc::clone(&self.found));
         self.remote = Some(remote);
         Ok(Box::new(inputs))
+    }
+
+    /// Checks digests; `told` has those of each account and region.
+    pub(in crate::cli) fn verify(&mut self, mut told: impl FnMut(Chain)) -> Result<(), Stopped> {
+        let wants = |key: &str| self.question.wants_digest(key);
+        let digests = files::find_wanted(&self.paths, &wants).map_err(|error| no_files(&error))?;
+        let digests: Vec<PathBuf> =
+            digests.paths.into_iter().filter(|path| path.to_str().is_some_and(wants)).collect();
+        let given = self.arguments.public_keys.as_deref().map(verify::keys_in).transpose();
+        let given = given.map_err(|error| Stopped::usage(miette::miette!("{error}")))?;
+        if self.remote.is_none() && given.is_none() && !digests.is_empty() {
+            self.remote = Some(self.arguments.access.connect()?);
+        }
+        let keys = match (given, &self.remote) {
+            (Some(keys), _) => KeySource::File(keys),
+            (None, Some(remote)) => KeySource::Aws(remote),
+            (None, None) => return Ok(()),
+        };
+        verify::in_files(&digests, &self.question, &keys, &mut told);
+        if let Some(remote) = &self.remote {
+            verify::in_buckets(remote, &self.addresses, &self.question, &keys, told);
+        }
+        Ok(())
     }
 
     /// The queue, and how it is reached.

@@ -12,7 +12,7 @@ use aws_sdk_cloudtrail::primitives::DateTime;
 use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
 
-use super::pieces::{Filling, pipe};
+use super::pieces::{Failure, Filling, pipe};
 use super::{Remote, tell, unreadable};
 use crate::aws::{Call, Place};
 use crate::events::source::Input;
@@ -88,7 +88,7 @@ async fn fetch(place: Place, period: Period, limit: governor::DefaultDirectRateL
             next => token = next,
         }
     };
-    into.end(how).await;
+    into.end(how.map_err(Failure::Other)).await;
 }
 
 /// The records of a page, a line each. An event without its record becomes a line that is counted as no event.

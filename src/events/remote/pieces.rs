@@ -9,9 +9,27 @@ const PIECE: usize = 256 << 10;
 /// Pieces that wait to be read.
 const AHEAD: usize = 4;
 
+/// Why nothing more comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There is no such thing; [`io::ErrorKind::NotFound`] to the reader.
+    Gone(&'static str),
+    /// Anything else.
+    Other(String),
+}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Gone(why) => Self::new(io::ErrorKind::NotFound, why),
+            Failure::Other(why) => Self::other(why),
+        }
+    }
+}
+
 /// The end that is filled. What is in it is handed over when it is a piece, and at the end.
 pub(super) struct Filling {
-    pieces: Sender<Result<Vec<u8>, String>>,
+    pieces: Sender<Result<Vec<u8>, Failure>>,
     piece: Vec<u8>,
 }
 
@@ -20,7 +38,7 @@ pub(super) struct Unread;
 
 /// The end that is read; `K` is kept until it has been.
 pub(super) struct Reading<K> {
-    pieces: Receiver<Result<Vec<u8>, String>>,
+    pieces: Receiver<Result<Vec<u8>, Failure>>,
     piece: Cursor<Vec<u8>>,
     _kept: K,
 }
@@ -53,7 +71,7 @@ impl Filling {
     }
 
     /// The end of it: everything was added, or why not.
-    pub(super) async fn end(mut self, how: Result<(), String>) {
+    pub(super) async fn end(mut self, how: Result<(), Failure>) {
         // Where nobody reads any more, nobody needs to know.
         if self.hand_over().await.is_ok()
             && let Err(why) = how
@@ -74,7 +92,7 @@ impl<K> Reading<K> {
     fn next(&mut self) -> io::Result<()> {
         match self.pieces.blocking_recv() {
             Some(Ok(piece)) => self.piece = Cursor::new(piece),
-            Some(Err(why)) => return Err(io::Error::other(why)),
+            Some(Err(why)) => return Err(why.into()),
             None => self.piece = Cursor::default(),
         }
         Ok(())

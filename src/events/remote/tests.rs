@@ -11,10 +11,10 @@ use super::*;
 use crate::aws::Limits;
 use crate::events::source::{Options, Report, pool};
 
-const ACCOUNT: &str = "111122223333";
+pub(super) const ACCOUNT: &str = "111122223333";
 
 /// A connection to a server of the test, without its own question of who calls.
-fn remote(server: &Server) -> Remote {
+pub(super) fn remote(server: &Server) -> Remote {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let limits = Limits { max_attempts: 1, ..Limits::standard() };
     let aws = Aws::at(&format!("http://localhost:{}", server.port()), &limits);
@@ -100,7 +100,7 @@ fn what_was_read_before_a_page_is_denied_is_kept() {
     }
 }
 
-fn address(text: &str) -> Vec<s3::Address> {
+pub(super) fn address(text: &str) -> Vec<s3::Address> {
     vec![text.parse().unwrap()]
 }
 
@@ -118,7 +118,7 @@ fn keys(keys: &[&str], next: Option<&str>) -> Answer {
     ))
 }
 
-fn with_header(mut answer: Answer, name: &str, value: &str) -> Answer {
+pub(super) fn with_header(mut answer: Answer, name: &str, value: &str) -> Answer {
     answer.headers.push((name.to_owned(), value.to_owned()));
     answer
 }

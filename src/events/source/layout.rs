@@ -137,6 +137,12 @@ impl Folder {
     pub fn trails(&self) -> String {
         self.path() + "CloudTrail/"
     }
+
+    /// The folder in it that has the digests of each region.
+    #[must_use]
+    pub fn digests(&self) -> String {
+        self.path() + "CloudTrail-Digest/"
+    }
 }
 
 /// The time in the name of a log file, `…_20260102T0304Z_…`, or of a digest, `…_20260102T030405Z.json.gz`.
@@ -203,6 +209,17 @@ impl Question {
             && self.wants_account(key.account)
             && self.wants_region(key.region)
             && self.wants_time(&key)
+    }
+
+    /// Whether a digest may list log files that are asked for, which were delivered in the hour before its time.
+    #[must_use]
+    pub fn wants_digest(&self, key: &str) -> bool {
+        let Some(key) = Key::parse(key).filter(|key| key.kind == Kind::Digest) else { return false };
+        let is_of_time = key.time.is_none_or(|end| {
+            self.since.is_none_or(|since| end > since)
+                && self.until.is_none_or(|until| later(until, INTERVAL).is_none_or(|until| end <= until))
+        });
+        self.wants_account(key.account) && self.wants_region(key.region) && is_of_time
     }
 
     /// Whether events of an account are asked for.

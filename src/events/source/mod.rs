@@ -123,7 +123,11 @@ impl Input {
 }
 
 impl Content {
-    fn open(self) -> io::Result<Box<dyn Read>> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// What the system says, or whoever fetches it.
+    pub fn open(self) -> io::Result<Box<dyn Read>> {
         Ok(match self {
             Self::File(path) => Box::new(File::open(path)?),
             Self::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),

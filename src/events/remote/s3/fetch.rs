@@ -7,7 +7,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::super::pieces::{Filling, Unread, pipe};
+use super::super::pieces::{Failure, Filling, Unread, pipe};
 use super::super::tell;
 use super::{GET_OBJECT, Object};
 use crate::aws::Reply;
@@ -23,7 +23,7 @@ enum Stop {
     /// It broke off for this reason, and may be taken up again.
     Broken(String),
     /// It cannot be read.
-    Failed(String),
+    Failed(Failure),
 }
 
 /// Begins to fetch an object. `ahead` is given back when it has been read.
@@ -59,7 +59,8 @@ impl Fetch {
                 Err(Stop::Broken(why)) => {
                     breaks = if self.offset > before { 1 } else { breaks + 1 };
                     if breaks > BREAKS {
-                        break Err(format!("the connection to S3 broke off {breaks} times: {why}"));
+                        let why = format!("the connection to S3 broke off {breaks} times: {why}");
+                        break Err(Failure::Other(why));
                     }
                 }
             }
@@ -97,7 +98,7 @@ impl Fetch {
         let range = (self.offset > 0).then(|| format!("bytes={}-", self.offset));
         // INVARIANT: where S3 gives no ETag, and nothing shows that it is the same object still, no range is asked for.
         if range.is_some() && self.tag.is_none() {
-            return Err(Stop::Failed("the connection to S3 broke off".to_owned()));
+            return Err(Stop::Failed(Failure::Other("the connection to S3 broke off".to_owned())));
         }
         let tag = range.as_ref().and(self.tag.as_ref());
         let answer = place.call(&GET_OBJECT, || {
@@ -107,9 +108,10 @@ impl Fetch {
         match answer.await {
             Ok(Reply::Answer(answer)) => Ok(answer),
             Ok(Reply::Absent | Reply::Gone) => {
-                Err(Stop::Failed("there is no such object: it was deleted, or never written".to_owned()))
+                let why = "there is no such object: it was deleted, or never written";
+                Err(Stop::Failed(Failure::Gone(why)))
             }
-            Err(unseen) => Err(Stop::Failed(tell(&unseen, &GET_OBJECT, &self.arn))),
+            Err(unseen) => Err(Stop::Failed(Failure::Other(tell(&unseen, &GET_OBJECT, &self.arn)))),
         }
     }
 }

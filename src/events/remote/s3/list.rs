@@ -33,8 +33,7 @@ pub(super) async fn list(
     question: &Question,
     queue: &Queue,
 ) -> Result<(), Unread> {
-    let bucket =
-        Bucket { name: address.bucket.clone(), arn: queue.bucket_arn(&address.bucket), place: place.clone() };
+    let bucket = Bucket::new(address, place, queue.bucket_arn(&address.bucket));
     let listings = match bucket.listings(&address.prefix, question).await {
         Ok(listings) => listings,
         Err(why) => return queue.failed(address.to_string(), why).await,
@@ -88,32 +87,25 @@ async fn objects(
 }
 
 /// A bucket, where it is asked.
-#[derive(Clone)]
-struct Bucket {
-    name: String,
-    arn: String,
-    place: Place,
+#[derive(Debug, Clone)]
+pub(in crate::events::remote) struct Bucket {
+    pub(in crate::events::remote) name: String,
+    pub(in crate::events::remote) arn: String,
+    pub(super) place: Place,
 }
 
 impl Bucket {
+    pub(super) fn new(address: &Address, place: &Place, arn: String) -> Self {
+        Self { name: address.bucket.clone(), arn, place: place.clone() }
+    }
+
     /// The listings that find everything below a prefix that may be asked for.
     async fn listings(&self, prefix: &str, question: &Question) -> Result<Vec<Listing>, String> {
         let plain = || vec![Listing { prefix: prefix.to_owned(), start_after: None, end_before: None }];
         if *question == Question::default() {
             return Ok(plain());
         }
-        let folder = match Folder::parse(prefix) {
-            Some(folder) => folder,
-            // Trails with a prefix of their own have the layout below it.
-            None if prefix.is_empty() || prefix.ends_with('/') => {
-                let is_layout = self.folders(prefix).await?.iter().any(|folder| folder == "AWSLogs");
-                match is_layout.then(|| Folder::parse(&format!("{prefix}AWSLogs/"))).flatten() {
-                    Some(folder) => folder,
-                    None => return Ok(plain()),
-                }
-            }
-            None => return Ok(plain()),
-        };
+        let Some(folder) = self.layout(prefix).await? else { return Ok(plain()) };
         let mut accounts = Vec::new();
         for folder in self.accounts(folder).await? {
             accounts.extend(
@@ -126,8 +118,19 @@ impl Bucket {
         Ok(listings.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
+    /// The folder of a delivered layout that a prefix leads to, if it does.
+    pub(super) async fn layout(&self, prefix: &str) -> Result<Option<Folder>, String> {
+        let folder = Folder::parse(prefix);
+        // Trails with a prefix of their own have the layout below it.
+        if folder.is_some() || !(prefix.is_empty() || prefix.ends_with('/')) {
+            return Ok(folder);
+        }
+        let is_above = self.folders(prefix).await?.iter().any(|folder| folder == "AWSLogs");
+        Ok(is_above.then(|| Folder::parse(&format!("{prefix}AWSLogs/"))).flatten())
+    }
+
     /// The folders of accounts in a folder that may be above them.
-    async fn accounts(&self, folder: Folder) -> Result<Vec<Folder>, String> {
+    pub(super) async fn accounts(&self, folder: Folder) -> Result<Vec<Folder>, String> {
         if folder.account.is_some() {
             return Ok(vec![folder]);
         }
@@ -163,7 +166,7 @@ impl Bucket {
     }
 
     /// The names of the folders in a folder.
-    async fn folders(&self, prefix: &str) -> Result<Vec<String>, String> {
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         let mut token = None;
         loop {
@@ -179,6 +182,16 @@ impl Bucket {
                 None => return Ok(names),
             }
         }
+    }
+
+    /// All keys of a listing.
+    pub(in crate::events::remote) async fn all(&self, listing: Listing) -> Result<Vec<String>, String> {
+        let mut pages = self.begin(listing);
+        let mut keys = Vec::new();
+        while let Some(page) = pages.recv().await {
+            keys.extend(page?);
+        }
+        Ok(keys)
     }
 
     /// Begins a listing.

@@ -4,6 +4,7 @@
 //! once for each bucket, which tells its region even where it is refused
 //! ([HeadBucket](https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html)); `ListObjectsV2`; `GetObject`.
 
+pub(super) mod digests;
 mod fetch;
 mod list;
 
@@ -18,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+pub(super) use self::list::Bucket;
 use super::{Remote, unreadable};
 use crate::aws::{Call, Place, Session};
 use crate::events::source::layout::Question;
@@ -166,8 +168,14 @@ pub fn announced(remote: &Remote, pointers: Vec<Pointer>, found: Arc<Found>) -> 
     inputs
 }
 
+/// The bucket of an address, for asking it directly.
+pub(super) async fn bucket(remote: &Remote, address: &Address) -> Bucket {
+    let place = Buckets::new(&remote.session).place_of(&address.bucket, None).await;
+    Bucket::new(address, &place, format!("arn:{}:s3:::{}", remote.partition, address.bucket))
+}
+
 /// Addresses in order, without those below others of them.
-fn distinct(addresses: &[Address]) -> Vec<Address> {
+pub(super) fn distinct(addresses: &[Address]) -> Vec<Address> {
     let mut sorted = addresses.to_vec();
     sorted.sort();
     sorted.dedup_by(|later, earlier| {
