@@ -28,6 +28,8 @@ pub struct Call {
     pub marker: &'static str,
     /// Whether it answers in pages.
     pub paged: bool,
+    /// Whether the body of an answer is content or nothing, so that its form cannot be looked at.
+    pub opaque: bool,
     /// Whether it belongs to a list, and is made once for each item that another call of the list found.
     pub per_item: bool,
     /// Error codes that mean "there is none": an answer, not a failure.
@@ -106,6 +108,7 @@ impl Call {
             action: Action::SameName,
             marker,
             paged: false,
+            opaque: false,
             per_item: false,
             absent: &[],
             absent_saying: &[],
@@ -126,6 +129,14 @@ impl Call {
     pub const fn per_item(mut self) -> Self {
         self.per_item = true;
         self
+    }
+
+    /// An operation whose answer has a body of content, such as an object, or none.
+    #[must_use]
+    pub const fn opaque(service: &'static str, operation: &'static str) -> Self {
+        let mut call = Self::one(service, operation, "");
+        call.opaque = true;
+        call
     }
 
     /// The IAM action has another name than the operation.

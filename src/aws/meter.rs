@@ -277,6 +277,9 @@ impl Intercept for Meter {
             return Ok(());
         }
         let flight = InFlight::current();
+        if flight.as_ref().is_some_and(|flight| flight.call.opaque) {
+            return Ok(());
+        }
         let body = response.body().bytes().unwrap_or_default();
         errors::check_body(body, flight.as_ref().map(|flight| flight.call.marker))?;
         if let Some(flight) = flight.filter(|flight| flight.call.paged) {

@@ -107,6 +107,7 @@ pub struct Aws {
     limiter: Option<DefaultKeyedRateLimiter<(String, String, &'static str)>>,
     endpoints: Endpoints,
     windows: Windows,
+    attempt_timeout: Duration,
     /// What was called and how it went.
     pub meters: Meters,
 }
@@ -168,6 +169,7 @@ impl Aws {
             limiter: limits.max_rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
             endpoints: Endpoints::new(),
             windows: Windows::new(),
+            attempt_timeout: limits.attempt_timeout,
             meters: Meters::new(),
         })
     }
@@ -200,6 +202,12 @@ impl Aws {
     #[must_use]
     pub fn home_region(&self) -> &str {
         &self.home_region
+    }
+
+    /// How long one attempt may take, and so how long anything that is read later may keep silent.
+    #[must_use]
+    pub const fn attempt_timeout(&self) -> Duration {
+        self.attempt_timeout
     }
 }
 

@@ -8,6 +8,9 @@ use clap::Args;
 use super::output::print_json;
 use super::settings::{self, ScopeArguments};
 use super::{Done, Stopped};
+use crate::events::remote::policy::{self, Wanted};
+use crate::events::remote::queue;
+use crate::events::remote::s3::Address;
 use crate::notify::Receiver;
 use crate::run::{policies, trust_policy};
 
@@ -16,6 +19,7 @@ use crate::run::{policies, trust_policy};
     upright iam-policy                                   for the account of your credentials\n  \
     upright iam-policy --organization --role scanner     for the credentials the scan starts with\n  \
     upright iam-policy --organization --role member      for the role in every other account\n  \
+    upright iam-policy --events s3://trail-bucket/AWSLogs/    for `upright events scan` of that\n  \
     upright iam-policy --trust 111122223333 --external-id X   who may assume that role")]
 pub(super) struct IamPolicyArguments {
     #[command(flatten)]
@@ -29,6 +33,21 @@ pub(super) struct IamPolicyArguments {
     /// With what `upright scan --send` needs as well: securityhub
     #[arg(long, value_delimiter = ',', value_name = "SERVICE", value_parser = Receiver::from_str)]
     send: Vec<Receiver>,
+    /// Print what `upright events scan` needs instead, for this address; may be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = Address::from_str)]
+    events: Vec<Address>,
+    /// The same for this queue, by ARN or URL
+    #[arg(long, value_name = "QUEUE")]
+    sqs: Vec<String>,
+    /// The same for the event history
+    #[arg(long)]
+    lookup: bool,
+    /// The same for the verification of digests
+    #[arg(long)]
+    verify: bool,
+    /// With --events or --sqs: the KMS key that encrypts them, by ARN [default: any, through S3 and SQS alone]
+    #[arg(long, value_name = "ARN")]
+    kms_key: Vec<String>,
     /// Partition of the accounts
     #[arg(long, default_value = "aws", value_parser = ["aws", "aws-us-gov", "aws-cn"])]
     partition: String,
@@ -42,7 +61,27 @@ enum Role {
     Member,
 }
 
+impl IamPolicyArguments {
+    /// What `upright events scan` is to read; `None` where the policy of `upright scan` is asked for.
+    fn of_events(&self) -> Result<Option<Wanted>, Stopped> {
+        let queues = self.sqs.iter().map(|queue| queue::arn_of(queue, &self.partition));
+        let queues: Result<Vec<_>, _> = queues.collect();
+        let wanted = Wanted {
+            addresses: self.events.clone(),
+            queues: queues.map_err(|error| Stopped::usage(miette::miette!("{error}")))?,
+            history: self.lookup,
+            digests: self.verify,
+            keys: self.kms_key.clone(),
+        };
+        let is_none = wanted == Wanted { keys: self.kms_key.clone(), ..Wanted::default() };
+        Ok((!is_none).then_some(wanted))
+    }
+}
+
 pub(super) fn run(arguments: IamPolicyArguments) -> Done {
+    if let Some(wanted) = arguments.of_events()? {
+        return print_json(&policy::policy(&wanted, &arguments.partition));
+    }
     let config = arguments.scope.config()?;
     if let Some(scanner) = &arguments.trust {
         return print_json(&trust_policy(scanner, config.external_id.as_deref(), &arguments.partition));

@@ -147,6 +147,11 @@ impl Stopped {
         Self { exit: Exit::CouldNotRun, why: why.into() }
     }
 
+    /// Why, in one line.
+    const fn why(&self) -> &Failure {
+        &self.why
+    }
+
     fn print(self) -> Exit {
         eprintln!("{}", output::complaint(&format!("{:?}", self.why)));
         self.exit

@@ -12,6 +12,7 @@ pub mod integrity;
 pub mod json;
 pub mod own;
 pub mod record;
+pub mod remote;
 pub mod ruleset;
 pub mod scan;
 pub mod sigma;

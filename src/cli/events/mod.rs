@@ -1,8 +1,12 @@
 //! `upright events`.
 
+mod announced;
+mod drain;
 mod rules;
 mod scan;
+mod sources;
 mod table;
+mod verify;
 
 use std::path::{Path, PathBuf};
 

@@ -1,22 +1,24 @@
 //! `upright events scan`.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use jiff::Timestamp;
 
+use super::announced::Announced;
+use super::drain::drain;
+use super::sources::{Known, SourceArguments, Sources};
 use super::table::{Table, issues, problems, summary};
+use super::verify::verify;
 use super::{Chosen, Loaded};
 use crate::cli::output::{Stdout, color, no_stdout, print, width};
 use crate::cli::{Done, Exit, Stopped};
 use crate::controls::Severity;
-use crate::events::scan::{Told, scan};
-use crate::events::source::files::{self, Files};
-use crate::events::source::layout::Question;
-use crate::events::source::{Input, Limits, Options};
+use crate::events::detection::Detection;
+use crate::events::scan::{Scan, Scanned, Told};
+use crate::events::source::{Limits, Options, Pointer};
+use crate::report::printable;
 
 /// How often the line of progress changes.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -25,32 +27,24 @@ const PROGRESS: Duration = Duration::from_millis(200);
 #[command(after_help = "Examples:\n  \
     upright events scan ./AWSLogs\n  \
     upright events scan 'AWSLogs/**/2026/11/2*/*.json.gz' --since 2026-11-23T00:00:00Z\n  \
+    upright events scan s3://trail-bucket/AWSLogs/ --since 2026-11-23T00:00:00Z --region eu-west-1\n  \
+    upright events scan --lookup --region us-east-1 --since 2026-11-23T00:00:00Z\n  \
+    upright events scan --sqs https://sqs.eu-west-1.amazonaws.com/111122223333/trail --json --follow\n  \
+    upright events scan s3://trail-bucket/AWSLogs/ --since 2026-11-23T00:00:00Z --verify\n  \
     upright events scan trail.json.gz --rules sigma/ --json > detections.jsonl\n  \
     aws logs tail trail --format short | upright events scan -\n\n\
     Exit codes:\n  \
     0  everything was read, every rule ran, and nothing was found\n  \
-    1  something was found at or above --fail-on\n  \
+    1  something was found at or above --fail-on, or with --verify a file is not as it was delivered\n  \
     2  the command line or a file that it names is wrong\n  \
-    3  a file or a rule could not be read, and nothing was found\n  \
-    4  something was found, and a file or a rule could not be read")]
+    3  a file or a rule could not be read, or a message stays in the queue, and nothing was found\n  \
+    4  something was found, and it is as with 3\n  \
+    5  it could not run: no credentials or no region; or what was found could not be written")]
 pub(super) struct ScanArguments {
-    /// Files, directories or patterns of CloudTrail records in any form that AWS delivers; `-` is standard input.
-    #[arg(value_name = "PATH", required = true)]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArguments,
     #[command(flatten)]
     chosen: Chosen,
-    /// Only events from this time on, in RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    since: Option<Timestamp>,
-    /// Only events before this time, in RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    until: Option<Timestamp>,
-    /// Of delivered files only those of this account; may be given several times.
-    #[arg(long, value_name = "ID")]
-    account: Vec<String>,
-    /// Of delivered files only those of this region; may be given several times.
-    #[arg(long, value_name = "REGION")]
-    region: Vec<String>,
     /// Severity from which a detection makes the exit code 1.
     #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = crate::cli::settings::severity)]
     fail_on: Severity,
@@ -69,57 +63,47 @@ pub(super) struct ScanArguments {
 }
 
 pub(super) fn run(arguments: &ScanArguments) -> Done {
+    if arguments.sources.has_queue() && !arguments.json {
+        return Err(Stopped::usage(miette::miette!(
+            "`--sqs` needs `--json`: a message is deleted when its detections have been written, a line each"
+        )));
+    }
     let loaded = arguments.chosen.load()?;
-    let found = find(arguments)?;
+    let mut sources = arguments.sources.open()?;
     let options = Options {
         limits: Limits { inflated_bytes: arguments.max_inflated_bytes, ..Limits::default() },
-        since: arguments.since,
-        until: arguments.until,
+        since: arguments.sources.since(),
+        until: arguments.sources.until(),
     };
     let workers = arguments.workers.or_else(|| std::thread::available_parallelism().ok());
-    let mut run = Run::new(arguments, found.inputs.len());
-    let scanned = scan(found.inputs, &loaded.set, &options, workers.unwrap_or(NonZeroUsize::MIN), |told| {
-        run.take(told)
+    let mut scan = Scan::new(&loaded.set, options, workers.unwrap_or(NonZeroUsize::MIN));
+    let mut run = Run::new(arguments, sources.known());
+    if arguments.sources.is_verified() {
+        verify(&mut sources, &mut run)?;
+    }
+    let mut announced = Announced::default();
+    scan.read(sources.inputs(), |told| {
+        if let Some((_, pointer)) = run.take(told) {
+            announced.add(pointer);
+        }
     });
-    run.finish(&loaded, &found.files, &scanned)
-}
-
-/// What to read.
-struct Sources {
-    inputs: Vec<Input>,
-    files: Files,
-}
-
-fn find(arguments: &ScanArguments) -> Result<Sources, Stopped> {
-    let (streams, paths): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        arguments.paths.iter().partition(|path| path.as_path() == Path::new("-"));
-    let question = Question {
-        accounts: arguments.account.clone(),
-        regions: arguments.region.clone(),
-        since: arguments.since,
-        until: arguments.until,
-    };
-    let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
-    let files = files::find(&paths, &question).map_err(|error| {
-        let source =
-            std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        Stopped::usage(miette::miette!("{error}{source}"))
-    })?;
-    let stream = (!streams.is_empty()).then(|| {
-        let input: Box<dyn Read + Send> = Box::new(std::io::stdin());
-        Input::stream("standard input", input)
+    announced.read(&mut sources, &mut scan, &mut run);
+    drain(&mut sources, arguments.sources.follow(), &mut scan, &mut run);
+    let scanned = scan.finish(|told| {
+        run.take(told);
     });
-    let inputs = stream.into_iter().chain(files.paths.iter().cloned().map(Input::file)).collect();
-    Ok(Sources { inputs, files })
+    let done = run.finish(&loaded, &sources, &scanned);
+    sources.close();
+    done
 }
 
 /// A scan on its way.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     arguments: &'a ScanArguments,
     started: Instant,
     shown: Instant,
-    files: usize,
-    read: usize,
+    known: Known,
+    read: u64,
     events: u64,
     table: Table,
     unread: Vec<crate::events::source::Report>,
@@ -127,19 +111,23 @@ struct Run<'a> {
     failed: bool,
     broken: Option<std::io::Error>,
     has_progress: bool,
+    /// What happened to objects and messages, for people.
+    notes: Vec<String>,
+    /// Something that was to be read has not been, beside what is in `unread`.
+    is_incomplete: bool,
 }
 
 /// Files with problems that are named in the summary.
 const UNREAD_KEPT: usize = 1_000;
 
 impl<'a> Run<'a> {
-    fn new(arguments: &'a ScanArguments, files: usize) -> Self {
+    fn new(arguments: &'a ScanArguments, known: Known) -> Self {
         let now = Instant::now();
         Self {
             arguments,
             started: now,
             shown: now,
-            files,
+            known,
             read: 0,
             events: 0,
             table: Table::default(),
@@ -148,24 +136,22 @@ impl<'a> Run<'a> {
             failed: false,
             broken: None,
             has_progress: !arguments.quiet && std::io::stderr().is_terminal(),
+            notes: Vec::new(),
+            is_incomplete: false,
         }
     }
 
-    fn take(&mut self, told: Told) {
+    /// Takes what a scan tells; an object that is announced is given back, with the number of the input that does.
+    pub(super) fn take(&mut self, told: Told) -> Option<(usize, Pointer)> {
         match told {
             Told::Detection(detection) => {
                 self.failed |= detection.rule.severity >= self.arguments.fail_on;
                 if self.arguments.json && self.broken.is_none() {
-                    let written =
-                        serde_json::to_vec(&detection).map_err(std::io::Error::from).and_then(|line| {
-                            let mut out = Stdout::lock();
-                            out.write_all(&line)?;
-                            out.write_all(b"\n")
-                        });
-                    self.broken = written.err();
+                    self.broken = self.write(&detection).err();
                 }
                 self.table.add(&detection);
             }
+            Told::Pointer { input, pointer } => return Some((input, pointer)),
             Told::Input(report) => {
                 self.read += 1;
                 self.events += report.counts.events;
@@ -178,6 +164,43 @@ impl<'a> Run<'a> {
                 self.progress();
             }
         }
+        None
+    }
+
+    /// Writes a detection as a line. For a queue it matters that somebody reads it.
+    fn write(&self, detection: &Detection) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(detection)?;
+        line.push(b'\n');
+        if self.arguments.sources.has_queue() {
+            std::io::stdout().lock().write_all(&line)
+        } else {
+            Stdout::lock().write_all(&line)
+        }
+    }
+
+    /// Makes sure that everything that was found so far is written; `false` if it cannot be.
+    pub(super) fn is_written(&mut self) -> bool {
+        if self.broken.is_none() {
+            self.broken = std::io::stdout().lock().flush().err();
+        }
+        self.broken.is_none()
+    }
+
+    /// Notes something for people.
+    pub(super) fn note(&mut self, text: String) {
+        self.notes.push(text);
+    }
+
+    /// Notes something that is wrong, as a detection is.
+    pub(super) fn failing(&mut self, text: String) {
+        self.failed = true;
+        self.note(text);
+    }
+
+    /// Notes that something was not read that was to be.
+    pub(super) fn lacking(&mut self, text: String) {
+        self.is_incomplete = true;
+        self.note(text);
     }
 
     /// Says how far it is, on a terminal.
@@ -190,32 +213,36 @@ impl<'a> Run<'a> {
         // A terminal that is gone takes the progress with it.
         drop(write!(
             std::io::stderr(),
-            "\r\x1b[K{} of {} files, {} events, {rate} events/s",
+            "\r\x1b[K{} of {} inputs, {} events, {rate} events/s",
             self.read,
-            self.files,
+            self.known.inputs().max(self.read),
             self.events
         ));
     }
 
-    fn finish(self, loaded: &Loaded, files: &Files, scanned: &crate::events::scan::Scanned) -> Done {
+    fn finish(self, loaded: &Loaded, sources: &Sources<'_>, scanned: &Scanned) -> Done {
         if self.has_progress {
             drop(write!(std::io::stderr(), "\r\x1b[K"));
-        }
-        if let Some(error) = self.broken {
-            return Err(no_stdout(&error));
         }
         let mut text = String::new();
         text.push_str(&issues(&loaded.issues));
         text.push_str(&problems(&self.unread, self.unread_found));
+        for note in &self.notes {
+            text.push_str(&printable(note));
+            text.push('\n');
+        }
         if !self.arguments.quiet {
-            text.push_str(&summary(loaded, files, scanned, self.started.elapsed()));
+            text.push_str(&summary(loaded, sources, scanned, self.started.elapsed()));
         }
         // What is wrong and how much was read is beside the results, which may be piped on.
         eprint!("{text}");
+        if let Some(error) = self.broken {
+            return Err(no_stdout(&error));
+        }
         if !self.arguments.json {
             print(&self.table.print(width(), color()))?;
         }
-        let complete = loaded.left_out() == 0 && self.unread_found == 0 && scanned.pointers.is_empty();
+        let complete = loaded.left_out() == 0 && self.unread_found == 0 && !self.is_incomplete;
         Ok(Exit::of_scan(self.failed, complete))
     }
 }

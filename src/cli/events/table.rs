@@ -9,11 +9,11 @@ use jiff::Timestamp;
 
 use super::Loaded;
 use super::scan::rate;
+use super::sources::Sources;
 use crate::events::detection::Detection;
 use crate::events::ruleset::{Gravity, Issue, RuleInfo};
 use crate::events::scan::Scanned;
 use crate::events::source::Report;
-use crate::events::source::files::Files;
 use crate::report::printable;
 use crate::report::screen::{Paint, Screen};
 
@@ -128,7 +128,8 @@ pub(super) fn problems(unread: &[Report], found: u64) -> String {
     let mut told = 0;
     for report in unread {
         for problem in &report.problems {
-            let _ = writeln!(text, "not read: {}: {problem}", printable(&report.name));
+            let _ =
+                writeln!(text, "not read: {}: {}", printable(&report.name), printable(&problem.to_string()));
             told += 1;
         }
     }
@@ -139,7 +140,12 @@ pub(super) fn problems(unread: &[Report], found: u64) -> String {
 }
 
 /// What was read, and what became of it.
-pub(super) fn summary(loaded: &Loaded, files: &Files, scanned: &Scanned, elapsed: Duration) -> String {
+pub(super) fn summary(
+    loaded: &Loaded,
+    sources: &Sources<'_>,
+    scanned: &Scanned,
+    elapsed: Duration,
+) -> String {
     let mut text = String::new();
     let counts = &scanned.counts;
     let rules = loaded.set.rules().iter().filter(|rule| rule.is_reported).count();
@@ -158,17 +164,19 @@ pub(super) fn summary(loaded: &Loaded, files: &Files, scanned: &Scanned, elapsed
         counts.bytes_read / 1_000_000,
         counts.bytes_inflated / 1_000_000
     );
+    if counts.pointers > 0 {
+        let _ = writeln!(text, "{} objects announced by messages", counts.pointers);
+    }
     let others = [
         (counts.duplicates, "delivered twice"),
         (counts.outside, "outside the times"),
         (counts.insights, "Insights"),
         (counts.digests, "digests"),
         (counts.control, "test messages"),
-        (counts.pointers, "announced objects, not fetched"),
         (counts.unrelated, "no events"),
         (counts.rejected, "unreadable"),
-        (files.other, "other files"),
-        (files.not_asked_for, "files not asked for"),
+        (sources.other(), "other files"),
+        (sources.not_asked_for(), "files not asked for"),
         (scanned.correlations.late, "too late for a correlation"),
         (scanned.correlations.forgotten_groups, "groups of correlations forgotten"),
     ];

@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const BUCKET: &str = "trail-bucket";
+pub(crate) const BUCKET: &str = "trail-bucket";
 
 /// A trail that delivers a digest with one log file for every hour from midnight.
-struct Trail {
+pub(crate) struct Trail {
     key: KeyPair,
-    keys: PublicKeys,
-    digests: Vec<Fetched>,
-    logs: Vec<Vec<u8>>,
+    pub(crate) keys: PublicKeys,
+    pub(crate) digests: Vec<Fetched>,
+    pub(crate) logs: Vec<Vec<u8>>,
 }
 
-fn digest_key(hour: usize) -> String {
+pub(crate) fn digest_key(hour: usize) -> String {
     format!(
         "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/02/111122223333_CloudTrail-Digest_eu-west-1_trail_eu-west-1_20260102T{hour:02}0000Z.json.gz"
     )
 }
 
-fn log_key(hour: usize) -> String {
+pub(crate) fn log_key(hour: usize) -> String {
     format!("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/02/{hour}.json.gz")
 }
 
@@ -39,7 +39,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Trail {
-    fn new(hours: usize) -> Self {
+    pub(crate) fn new(hours: usize) -> Self {
         let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let mut keys = PublicKeys::default();
         keys.add("f1", &BASE64.encode(key.public_key().as_ref())).unwrap();
@@ -74,6 +74,11 @@ impl Trail {
         self.digests.push(fetched);
     }
 
+    /// The key as `ListPublicKeys` gives it.
+    pub(crate) fn public_key(&self) -> String {
+        BASE64.encode(self.key.public_key().as_ref())
+    }
+
     fn sign(&self, end: usize, digest: &Value) -> Fetched {
         let content = digest.to_string();
         let text = format!(
@@ -104,7 +109,7 @@ impl Trail {
     }
 }
 
-fn content(fetched: &Fetched) -> Vec<u8> {
+pub(crate) fn content(fetched: &Fetched) -> Vec<u8> {
     let mut content = Vec::new();
     flate2::read::GzDecoder::new(fetched.bytes.as_slice()).read_to_end(&mut content).unwrap();
     content

@@ -57,7 +57,15 @@ pub struct Files {
 /// # Errors
 /// When a path that was given cannot be read, or a pattern fits nothing. A folder below one that was given counts.
 pub fn find(paths: &[PathBuf], question: &Question) -> Result<Files, FilesError> {
-    let mut search = Search { question, found: BTreeSet::new(), files: Files::default() };
+    find_wanted(paths, &|key| question.wants(key))
+}
+
+/// Finds files as [`find`] does, of those in folders and patterns the ones that `wants` says.
+///
+/// # Errors
+/// As for [`find`].
+pub fn find_wanted(paths: &[PathBuf], wants: &dyn Fn(&str) -> bool) -> Result<Files, FilesError> {
+    let mut search = Search { wants, found: BTreeSet::new(), files: Files::default() };
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => search.folder(path)?,
@@ -79,7 +87,7 @@ fn is_pattern(path: &Path) -> bool {
 }
 
 struct Search<'q> {
-    question: &'q Question,
+    wants: &'q dyn Fn(&str) -> bool,
     found: BTreeSet<PathBuf>,
     files: Files,
 }
@@ -127,7 +135,7 @@ impl Search<'_> {
     }
 
     fn file(&mut self, path: PathBuf) {
-        if path.to_str().is_none_or(|key| self.question.wants(key)) {
+        if path.to_str().is_none_or(|key| (self.wants)(key)) {
             self.found.insert(path);
         } else {
             self.files.not_asked_for += 1;
@@ -136,7 +144,7 @@ impl Search<'_> {
 }
 
 /// Whether the name is one that files of events have; Firehose gives its objects no extension.
-fn is_of_events(path: &Path) -> bool {
+pub(crate) fn is_of_events(path: &Path) -> bool {
     path.extension().is_none_or(|extension| {
         EXTENSIONS.iter().any(|known| OsStr::new(known).eq_ignore_ascii_case(extension))
     })

@@ -71,6 +71,80 @@ impl<'k> Key<'k> {
     }
 }
 
+/// A folder of a delivered layout, from `AWSLogs` down to a region: what can be narrowed to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// What stands before the account or the organization: `AWSLogs/` or `prefix/AWSLogs/`.
+    pub base: String,
+    /// The organization, for trails of one.
+    pub organization: Option<String>,
+    /// Twelve digits; none: the folder is above accounts.
+    pub account: Option<String>,
+    /// The region; none: the folder is above regions.
+    pub region: Option<String>,
+}
+
+impl Folder {
+    /// Reads what keys begin with; `None` if it is no folder of the layout that has log files below it, or is so deep
+    /// within that there is nothing to narrow.
+    #[must_use]
+    pub fn parse(prefix: &str) -> Option<Self> {
+        let parts: Vec<&str> = prefix.trim_end_matches('/').split('/').collect();
+        let top = parts.iter().position(|part| *part == "AWSLogs")?;
+        let base = parts.get(..=top)?.join("/") + "/";
+        let mut folder = Self { base, organization: None, account: None, region: None };
+        let mut below = parts.get(top + 1..)?.iter().copied().peekable();
+        while let Some(name) = below.next_if(|_| folder.account.is_none()) {
+            folder = folder.below(name)?;
+        }
+        if below.next().is_some_and(|name| name != "CloudTrail") {
+            return None;
+        }
+        if let Some(region) = below.next() {
+            folder.region = Some(region.to_owned()).filter(|region| is_region(region));
+            folder.region.as_ref()?;
+        }
+        below.next().is_none().then_some(folder)
+    }
+
+    /// The folder of that name in this one, which is above accounts; `None` if it is none of the layout.
+    #[must_use]
+    pub fn below(&self, name: &str) -> Option<Self> {
+        if is_account(name) {
+            return Some(Self { account: Some(name.to_owned()), ..self.clone() });
+        }
+        // Ten characters at least: less may be what the names of several begin with.
+        let is_organization = self.organization.is_none() && name.len() >= 12 && name.starts_with("o-");
+        is_organization.then(|| Self { organization: Some(name.to_owned()), ..self.clone() })
+    }
+
+    /// What the keys of everything in it begin with.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let account = self.account.iter().map(|account| format!("{account}/"));
+        self.above_account() + &account.collect::<String>()
+    }
+
+    /// What stands before the account.
+    #[must_use]
+    pub fn above_account(&self) -> String {
+        let organization = self.organization.iter().map(|organization| format!("{organization}/"));
+        self.base.clone() + &organization.collect::<String>()
+    }
+
+    /// The folder in it that has a folder for each region.
+    #[must_use]
+    pub fn trails(&self) -> String {
+        self.path() + "CloudTrail/"
+    }
+
+    /// The folder in it that has the digests of each region.
+    #[must_use]
+    pub fn digests(&self) -> String {
+        self.path() + "CloudTrail-Digest/"
+    }
+}
+
 /// The time in the name of a log file, `…_20260102T0304Z_…`, or of a digest, `…_20260102T030405Z.json.gz`.
 fn time_in(name: &str) -> Option<Timestamp> {
     let stem = name.split('.').next()?;
@@ -131,12 +205,33 @@ impl Question {
     #[must_use]
     pub fn wants(&self, key: &str) -> bool {
         let Some(key) = Key::parse(key) else { return true };
-        let listed =
-            |list: &[String], name: &str| list.is_empty() || list.iter().any(|listed| listed == name);
         key.kind == Kind::Log
-            && listed(&self.accounts, key.account)
-            && listed(&self.regions, key.region)
+            && self.wants_account(key.account)
+            && self.wants_region(key.region)
             && self.wants_time(&key)
+    }
+
+    /// Whether a digest may list log files that are asked for, which were delivered in the hour before its time.
+    #[must_use]
+    pub fn wants_digest(&self, key: &str) -> bool {
+        let Some(key) = Key::parse(key).filter(|key| key.kind == Kind::Digest) else { return false };
+        let is_of_time = key.time.is_none_or(|end| {
+            self.since.is_none_or(|since| end > since)
+                && self.until.is_none_or(|until| later(until, INTERVAL).is_none_or(|until| end <= until))
+        });
+        self.wants_account(key.account) && self.wants_region(key.region) && is_of_time
+    }
+
+    /// Whether events of an account are asked for.
+    #[must_use]
+    pub fn wants_account(&self, account: &str) -> bool {
+        self.accounts.is_empty() || self.accounts.iter().any(|wanted| wanted == account)
+    }
+
+    /// Whether events of a region are asked for.
+    #[must_use]
+    pub fn wants_region(&self, region: &str) -> bool {
+        self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region)
     }
 
     fn wants_time(&self, key: &Key<'_>) -> bool {
@@ -259,6 +354,32 @@ mod tests {
             "delivered late"
         );
         assert!(!wants(Question { until: time("2026-01-01T03:05:00Z"), ..Question::default() }));
+    }
+
+    #[test]
+    fn a_folder_of_the_layout_can_be_narrowed_and_no_other() {
+        let folder = Folder::parse("p/AWSLogs").unwrap();
+        assert_eq!((folder.path().as_str(), folder.account.as_ref()), ("p/AWSLogs/", None));
+        let organization = folder.below("o-abc1234567").unwrap();
+        assert_eq!(organization.path(), "p/AWSLogs/o-abc1234567/");
+        assert_eq!(organization.below("o-abc1234567"), None);
+        let account = organization.below("111122223333").unwrap();
+        assert_eq!(account.trails(), "p/AWSLogs/o-abc1234567/111122223333/CloudTrail/");
+        assert_eq!(Folder::parse("p/AWSLogs/o-abc1234567/111122223333/CloudTrail/"), Some(account.clone()));
+        let region = Folder::parse("p/AWSLogs/o-abc1234567/111122223333/CloudTrail/eu-west-1/").unwrap();
+        assert_eq!(region.region.as_deref(), Some("eu-west-1"));
+        assert_eq!((region.above_account(), region.account), (account.above_account(), account.account));
+        for other in [
+            "",
+            "logs/",
+            "AWSLogs/1111",
+            "AWSLogs/elasticloadbalancing/",
+            "AWSLogs/111122223333/CloudTrail-Digest/",
+            "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/",
+            "AWSLogs/111122223333/CloudTrail/a b/",
+        ] {
+            assert_eq!(Folder::parse(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -86,7 +86,12 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// A stream that is read once, such as standard input.
     Stream(Box<dyn Read + Send>),
+    /// A stream that is opened when its turn comes, which may take time or fail.
+    Later(Open),
 }
+
+/// Opens a stream.
+pub type Open = Box<dyn FnOnce() -> io::Result<Box<dyn Read>> + Send>;
 
 impl Input {
     /// A file.
@@ -106,14 +111,28 @@ impl Input {
     pub fn stream(name: impl Into<String>, stream: impl Read + Send + 'static) -> Self {
         Self { name: name.into(), content: Content::Stream(Box::new(stream)) }
     }
+
+    /// A stream that is opened when its turn comes.
+    #[must_use]
+    pub fn later(
+        name: impl Into<String>,
+        open: impl FnOnce() -> io::Result<Box<dyn Read>> + Send + 'static,
+    ) -> Self {
+        Self { name: name.into(), content: Content::Later(Box::new(open)) }
+    }
 }
 
 impl Content {
-    fn open(self) -> io::Result<Box<dyn Read>> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// What the system says, or whoever fetches it.
+    pub fn open(self) -> io::Result<Box<dyn Read>> {
         Ok(match self {
             Self::File(path) => Box::new(File::open(path)?),
             Self::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
             Self::Stream(stream) => stream,
+            Self::Later(open) => open()?,
         })
     }
 }

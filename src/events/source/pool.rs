@@ -38,10 +38,30 @@ pub enum Delivered<T> {
 
 /// Reads inputs to their end; what was in all of them.
 ///
-/// Each of `workers` threads makes its own watcher with `watch`, which is asked about every event and adds what it
-/// finds. An event that was delivered before ([`Seen`]) counts as a duplicate, and what was found in it is dropped.
-/// `inputs` may block, as a channel that something asynchronous fills does.
+/// As [`read_after`], of what nothing was delivered before.
 pub fn read<I, T, W>(
+    inputs: I,
+    options: &Options,
+    workers: NonZeroUsize,
+    watch: impl Fn() -> W + Sync,
+    deliver: impl FnMut(Delivered<T>),
+) -> Counts
+where
+    I: IntoIterator<Item = Input>,
+    I::IntoIter: Send,
+    T: Send,
+    W: FnMut(&Record<'_>, Origin, &mut Vec<T>),
+{
+    read_after(&mut Seen::default(), inputs, options, workers, watch, deliver)
+}
+
+/// Reads inputs to their end, after others; what was in these.
+///
+/// Each of `workers` threads makes its own watcher with `watch`, which is asked about every event and adds what it
+/// finds. An event that was delivered before, as `seen` knows and then notes, counts as a duplicate, and what was found in it is dropped.
+/// `inputs` may block, as a channel that something asynchronous fills does.
+pub fn read_after<I, T, W>(
+    seen: &mut Seen,
     inputs: I,
     options: &Options,
     workers: NonZeroUsize,
@@ -61,9 +81,8 @@ where
         for _ in 0..workers.get() {
             scope.spawn(|| work(&desk, options, watch()));
         }
-        let mut seen = Seen::default();
         for (input, messages) in opened {
-            total += deliver_input(input, &messages, &mut seen, &mut deliver);
+            total += deliver_input(input, &messages, seen, &mut deliver);
         }
     });
     total

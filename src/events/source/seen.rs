@@ -61,6 +61,12 @@ impl Seen {
     /// What a table of 2^20 places holds before it grows.
     const HALF: usize = (1 << 20) / 8 * 7;
 
+    /// Whether an event was noted and has not been forgotten.
+    #[must_use]
+    pub fn contains(&self, event: EventId) -> bool {
+        self.latest.contains(&event) || self.before.contains(&event)
+    }
+
     /// Notes an event; `true` if it is new.
     pub fn insert(&mut self, event: EventId) -> bool {
         if self.before.contains(&event) {

@@ -51,6 +51,8 @@ impl<S: Sink> Walk<'_, S> {
         let text = |name: &str| record.member(name).and_then(Json::as_str);
         if record.member("digestStartTime").is_some() && record.member("logFiles").is_some() {
             self.report.counts.digests += 1;
+        } else if is_of_no_content(record) {
+            self.report.counts.unrelated += 1;
         } else if let Some(pointers) = pointers(record) {
             self.point(pointers);
         } else if text("Event").as_deref() == Some("s3:TestEvent") {
@@ -145,6 +147,18 @@ impl<S: Sink> Walk<'_, S> {
             Err(error) => self.reject(Problem::Malformed { offset, reason: format!("no base64: {error}") }),
         }
     }
+}
+
+/// Whether a notification of S3 tells of something else than a new object, such as that one was
+/// [deleted](https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html):
+/// there is nothing to fetch.
+fn is_of_no_content(record: &Record<'_>) -> bool {
+    const OF_CONTENT: [&str; 2] = ["ObjectCreated:", "ObjectRestore:Completed"];
+    let name = record.member("eventName").filter(|_| record.member("s3").is_some()).and_then(Json::as_str);
+    name.is_some_and(|name| {
+        let name = name.trim_start_matches("s3:");
+        !OF_CONTENT.iter().any(|start| name.starts_with(start))
+    })
 }
 
 /// The objects that a notification of S3 or of CloudTrail announces; `None` if it is neither.

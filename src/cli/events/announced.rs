@@ -1,0 +1,64 @@
+//! Objects that messages announce: fetched after what they were announced in, each once.
+
+use super::scan::Run;
+use super::sources::Sources;
+use crate::events::scan::Scan;
+use crate::events::source::Pointer;
+use crate::events::source::seen::{EventId, Seen};
+
+/// Objects that are noted until they are fetched. A file with more announcements than this is no usual one.
+const NOTED: usize = 100_000;
+
+/// What is announced.
+#[derive(Debug, Default)]
+pub(super) struct Announced {
+    todo: Vec<Pointer>,
+    known: Seen,
+    /// Announcements that there was no room for.
+    beyond: u64,
+}
+
+impl Announced {
+    /// Notes an object, if it is new.
+    pub(super) fn add(&mut self, pointer: Pointer) {
+        if self.todo.len() >= NOTED {
+            self.beyond += 1;
+        } else if self.known.insert(identity(&pointer)) {
+            self.todo.push(pointer);
+        }
+    }
+
+    /// Fetches and reads what was announced, and what is announced there, until there is no more.
+    pub(super) fn read(mut self, sources: &mut Sources<'_>, scan: &mut Scan<'_>, run: &mut Run<'_>) {
+        while !self.todo.is_empty() {
+            let mut todo = std::mem::take(&mut self.todo);
+            let announced = todo.len();
+            todo.retain(|pointer| sources.wants(pointer));
+            if todo.len() < announced {
+                run.note(format!("{} announced objects not asked for", announced - todo.len()));
+            }
+            if todo.is_empty() {
+                continue;
+            }
+            let count = todo.len();
+            match sources.announced(todo) {
+                Ok(inputs) => scan.read(inputs, |told| {
+                    if let Some((_, pointer)) = run.take(told) {
+                        self.add(pointer);
+                    }
+                }),
+                Err(stopped) => {
+                    run.lacking(format!("not read: {count} announced objects: {}", stopped.why()))
+                }
+            }
+        }
+        if self.beyond > 0 {
+            run.lacking(format!("not read: {} announced objects beyond {NOTED}", self.beyond));
+        }
+    }
+}
+
+/// What an object is known by.
+pub(super) fn identity(pointer: &Pointer) -> EventId {
+    EventId::of(&format!("s3://{}/{}", pointer.bucket, pointer.key))
+}
