@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -15,22 +16,17 @@ use crate::events::record::Record;
 pub struct EventJson(Box<RawValue>);
 
 impl EventJson {
+    /// The event on one line, on however many it was written; `None` for what is no JSON object.
+    #[must_use]
+    pub fn of(raw: &RawValue) -> Option<Self> {
+        let (record, _) = Record::read(raw.get()).ok()?;
+        RawValue::from_string(record.json().compact().into_owned()).ok().map(Self)
+    }
+
     /// The JSON on one line.
     #[must_use]
     pub fn text(&self) -> &str {
         self.0.get()
-    }
-}
-
-impl From<Box<RawValue>> for EventJson {
-    /// Text that another program wrote on many lines comes to stand on one.
-    fn from(raw: Box<RawValue>) -> Self {
-        let compact = match Record::read(raw.get()) {
-            Ok((record, _)) => record.json().compact().into_owned(),
-            // What is no object is no event; it stays what it is.
-            Err(_) => return Self(raw),
-        };
-        Self(RawValue::from_string(compact).unwrap_or(raw))
     }
 }
 
@@ -48,7 +44,8 @@ impl Serialize for EventJson {
 
 impl<'de> Deserialize<'de> for EventJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(Self::from)
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::of(&raw).ok_or_else(|| D::Error::custom("an event that is no JSON object"))
     }
 }
 
