@@ -13,6 +13,8 @@ pub(crate) mod sample;
 mod tests;
 mod words;
 
+use std::collections::{HashMap, HashSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,7 @@ use crate::events::ruleset::{Gravity, Issue, Language, RuleInfo};
 use crate::events::sigma::correlation::Tally;
 use crate::events::source;
 use crate::events::techniques::technique_name;
+use crate::findings::Finding;
 
 pub use collect::{Collector, Limits};
 pub use event_json::EventJson;
@@ -379,28 +382,36 @@ impl Detections {
 
     /// The part that is about one account, or about the given findings of it. What is counted there is what is kept
     /// in full: what was dropped is not known by account.
-    pub(super) fn of_account(&self, account: &str, findings: &[crate::findings::Finding]) -> Self {
-        let here: std::collections::HashSet<&str> =
-            findings.iter().map(|finding| finding.id.as_str()).collect();
-        let mut part = self.clone();
-        for row in &mut part.detections {
-            row.findings.retain(|id| here.contains(id.as_str()));
-        }
-        part.detections.retain(|row| row.account.as_deref() == Some(account) || !row.findings.is_empty());
-        part.totals = SeverityCounts::zero();
-        let mut kept: std::collections::HashMap<&str, u64> = std::collections::HashMap::new();
-        for row in &part.detections {
-            part.totals.add(row.severity, 1);
+    pub(super) fn of_account(&self, account: &str, findings: &[Finding]) -> Self {
+        let here: HashSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
+        let is_here = |id: &&String| here.contains(id.as_str());
+        let is_of_account = |row: &&DetectionRow| {
+            row.account.as_deref() == Some(account) || row.findings.iter().any(|id| is_here(&id))
+        };
+        let detections: Vec<DetectionRow> = self
+            .detections
+            .iter()
+            .filter(is_of_account)
+            .map(|row| DetectionRow {
+                findings: row.findings.iter().filter(is_here).cloned().collect(),
+                ..row.clone()
+            })
+            .collect();
+        let mut totals = SeverityCounts::zero();
+        let mut kept: HashMap<&str, u64> = HashMap::new();
+        for row in &detections {
+            totals.add(row.severity, 1);
             *kept.entry(&row.rule).or_insert(0) += 1;
         }
-        for rule in &mut part.rules {
+        let mut rules = self.rules.clone();
+        for rule in &mut rules {
             rule.kept = kept.get(rule.id.as_str()).copied().unwrap_or(0);
             rule.found = rule.kept;
         }
-        if part.read.is_none() {
-            part.rules.retain(|rule| rule.found > 0);
+        if self.read.is_none() {
+            rules.retain(|rule| rule.found > 0);
         }
-        collect::sort_rules(&mut part.rules);
-        part
+        collect::sort_rules(&mut rules);
+        Self { read: self.read.clone(), totals, rules, detections }
     }
 }
