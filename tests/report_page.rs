@@ -139,12 +139,20 @@ impl Browser {
     }
 }
 
+/// A rule with a modifier that does not exist.
+const BROKEN_RULE: &str = "\
+title: Broken
+logsource: {product: aws, service: cloudtrail}
+detection: {selection: {eventName|nomodifier: x}, condition: selection}
+level: low
+";
+
 /// What the program's own rules find in events about buckets of the report, hostile ones among them, and a rule and a
 /// file that could not be read.
 fn detections(report: &Report) -> Detections {
     let mut loader = Loader::new(RuleOptions::default());
     own::load(&mut loader);
-    loader.text(Path::new("rules/broken.yml"), "title: Broken\ndetection: {condition: nothing}\n");
+    loader.text(Path::new("rules/broken.yml"), BROKEN_RULE);
     let (set, issues) = loader.finish();
     let records = json!({ "Records": events(report) }).to_string().into_bytes();
     let inputs =
