@@ -200,7 +200,7 @@ function factsOf(one, { accounts }) {
     ["Actor’s account", code(actor.account_id === one.account ? "" : actor.account_id)],
     ["Session", code(actor.session_name)],
     ["Access key", code(actor.access_key_id)],
-    ["On behalf by", code(actor.invoked_by)],
+    ["Through", code(actor.invoked_by)],
     ["Source", code(one.source_address)],
     ["Tactics", separated(tactics)],
     ["Techniques", separated(techniques)],
@@ -223,7 +223,10 @@ function resourcesOf({ resources }) {
 
 function findingsOf({ findings }) {
   if (findings.length === 0) return [];
-  const items = findings.map(({ href, verdict, severity, title, name, arn, account }) =>
+  // What fails says most about what happened.
+  const place = ({ verdict }) => ["fail", "unknown", "pass"].indexOf(verdict) >>> 0;
+  const worst = [...findings].sort((a, b) => place(a) - place(b));
+  const items = worst.map(({ href, verdict, severity, title, name, arn, account }) =>
     element("li", "", badge(verdict), " ", badge(severity), " ", link(href, title), " ", named(name || arn), ` ${account}`),
   );
   return part("Findings about the same resources", element("ul", "linked", ...items));
