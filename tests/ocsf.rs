@@ -33,7 +33,12 @@ fn wrong(events: &Value) -> Vec<String> {
 
 /// The events of the unit tests' report, hostile names among them, as their snapshot has them.
 fn sample() -> Value {
-    let folder = workspace().unwrap().join("src/report/snapshots");
+    snapshot("src/report/snapshots")
+}
+
+/// What the snapshot of OCSF in that folder has.
+fn snapshot(folder: &str) -> Value {
+    let folder = workspace().unwrap().join(folder);
     let snapshot = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -59,6 +64,14 @@ fn every_event_of_the_demo_is_valid() {
 fn events_with_hostile_names_are_valid() {
     let events = sample();
     assert!(events.as_array().unwrap().len() >= 5);
+    assert_eq!(wrong(&events), [""; 0]);
+}
+
+#[test]
+fn detections_of_hostile_events_are_valid() {
+    let events = snapshot("src/report/ocsf/snapshots");
+    assert!(events.as_array().unwrap().len() >= 10);
+    assert!(events.as_array().unwrap().iter().all(|event| event["class_uid"] == 2004));
     assert_eq!(wrong(&events), [""; 0]);
 }
 

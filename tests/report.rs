@@ -338,3 +338,61 @@ fn what_is_listed_is_also_json() {
     assert_eq!(tested["wrong"], Value::Array(Vec::new()));
     assert!(tested["passed"].as_u64().unwrap() > tested["controls"].as_u64().unwrap());
 }
+
+#[test]
+fn detections_of_a_file_stand_beside_the_findings_and_a_bad_line_is_named() {
+    let world = scanned(&["--enable", "iam-root-mfa"]);
+    let event = serde_json::json!({
+        "eventVersion": "1.11", "eventID": "00000000-0000-4000-8000-000000000001",
+        "eventTime": "2026-11-24T03:00:00Z", "eventType": "AwsApiCall", "eventSource": "cloudtrail.amazonaws.com",
+        "eventName": "StopLogging", "awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.7",
+        "recipientAccountId": "111122223333", "requestParameters": { "name": "=cmd|' /C calc'!A0\u{1b}[2J" },
+        "userIdentity": { "type": "IAMUser", "userName": "</script><img src=x onerror=alert(1)>" },
+    });
+    world.write("trail.json", &event.to_string()).unwrap();
+    let found = offline(&world, &["events", "scan", "trail.json", "--json", "--quiet"]);
+    assert_eq!(found.code, Some(1), "{found}");
+    world.write("found.jsonl", &found.stdout).unwrap();
+
+    let formats = "json,html,jsonl,markdown,ocsf,csv,junit,sarif,asff";
+    let from = ["report", "--from", "out/report.json", "--detections", "found.jsonl"];
+    let run = offline(&world, &[&from[..], &["--format", formats, "--out", "both"]].concat());
+    assert_eq!(run.code, Some(0), "{run}");
+    let report = json(&world, "both/report.json");
+    let one = &report["detections"]["detections"][0];
+    assert_eq!(one["event"], event);
+    assert_eq!(one["id"], serde_json::from_str::<Value>(&found.stdout).unwrap()["id"]);
+    assert_eq!(report["detections"]["totals"]["high"], 1);
+    let read = report["detections"].get("read");
+    assert_eq!(read, None, "a file of detections does not tell what was read");
+    assert_eq!(report["findings"], json(&world, "out/report.json")["findings"]);
+    for (file, says) in [
+        ("report.html", "1 detection by 1 rule: 1 high"),
+        ("report.jsonl", "\"record\":\"detection\""),
+        ("report.md", "## Detections"),
+        ("report.ocsf.json", "\"class_uid\":2004"),
+    ] {
+        let text = world.read(&format!("both/{file}")).unwrap();
+        assert!(text.contains(says), "{file}");
+        assert!(!text.contains('\u{1b}') && !text.contains("<img src=x onerror=alert(1)>\n"), "{file}");
+    }
+    // Those formats have only findings: they are the same with detections and without.
+    let alone =
+        offline(&world, &["report", "--from", "out/report.json", "--format", formats, "--out", "alone"]);
+    assert_eq!(alone.code, Some(0), "{alone}");
+    for file in ["report.csv", "report.junit.xml", "report.sarif", "report.asff.json"] {
+        let read = |folder: &str| world.read(&format!("{folder}/{file}")).unwrap();
+        assert_eq!(read("both"), read("alone"), "{file}");
+    }
+
+    world.write("found.jsonl", &format!("{}not read: a\u{1b}[2J\n", found.stdout)).unwrap();
+    let run = offline(&world, &[&from[..], &["--format", "json"]].concat());
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run}");
+    assert!(said(&run).contains("detections `found.jsonl` line 2: expected ident"), "{run}");
+    let missing = offline(
+        &world,
+        &["report", "--from", "out/report.json", "--detections", "none.jsonl", "--format", "json"],
+    );
+    assert_eq!(missing.code, Some(2), "{missing}");
+    assert!(said(&missing).contains("detections `none.jsonl`"), "{missing}");
+}

@@ -5,13 +5,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is missing")]
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use upright::controls::VerdictKind;
-use upright::report::{Changes, Destination, Format, Past, Report, write_files};
+use upright::events::ruleset::{Loader, Options as RuleOptions};
+use upright::events::source::{Input, Options};
+use upright::events::{own, scan::scan};
+use upright::report::{Changes, Destination, Detections, Format, Limits, Past, Report, write_files};
 use upright_testkit::{hostile_account, hostile_report, hostile_strings, shown, synthetic_report, workspace};
 
 #[test]
@@ -59,6 +63,11 @@ fn a_split_report_has_everything_in_its_pages() {
     Browser::new().split().passes("split");
 }
 
+#[test]
+fn detections_can_be_filtered_opened_and_followed_to_findings_and_back() {
+    Browser::new().detected().passes("detections");
+}
+
 /// Reports in a folder, and the browser that opens them.
 struct Browser {
     pages: TempDir,
@@ -74,6 +83,14 @@ impl Browser {
         let mut report: Report = synthetic_report(3_000, 12).unwrap();
         report.changes = Some(changes(&report));
         self.write("ordinary", &report, u64::MAX)
+    }
+
+    /// What event rules found beside findings, in one page and in many.
+    fn detected(self) -> Self {
+        let mut report: Report = synthetic_report(1_200, 6).unwrap();
+        report.changes = Some(changes(&report));
+        report.set_detections(detections(&report));
+        self.write("detected", &report, u64::MAX).write("detected-split", &report, 500)
     }
 
     fn split(self) -> Self {
@@ -120,6 +137,70 @@ impl Browser {
             file,
         );
     }
+}
+
+/// A rule with a modifier that does not exist.
+const BROKEN_RULE: &str = "\
+title: Broken
+logsource: {product: aws, service: cloudtrail}
+detection: {selection: {eventName|nomodifier: x}, condition: selection}
+level: low
+";
+
+/// What the program's own rules find in events about buckets of the report, hostile ones among them, and a rule and a
+/// file that could not be read.
+fn detections(report: &Report) -> Detections {
+    let mut loader = Loader::new(RuleOptions::default());
+    own::load(&mut loader);
+    loader.text(Path::new("rules/broken.yml"), BROKEN_RULE);
+    let (set, issues) = loader.finish();
+    let records = json!({ "Records": events(report) }).to_string().into_bytes();
+    let inputs =
+        [Input::bytes("trail.json", records), Input::bytes("cut.json", br#"{"Records":[{"a""#.to_vec())];
+    let mut collector = Detections::collect(Limits::default());
+    let options = Options::default();
+    let scanned = scan(inputs, &set, &options, NonZeroUsize::MIN, |told| collector.take(&told));
+    collector.finish(&scanned, &set, &issues, &options)
+}
+
+/// Every third event removes the public access block of a bucket, the next one stops a trail, the last is the root
+/// user's. Names and addresses are what attackers would choose.
+fn events(report: &Report) -> Vec<Value> {
+    let hostile = hostile_strings();
+    let buckets = report.findings.iter().filter(|finding| finding.resource_arn.starts_with("arn:aws:s3:::"));
+    let of_event = |(n, (finding, name)): (usize, (&upright::findings::Finding, &String))| {
+        let bucket = finding.resource_arn.trim_start_matches("arn:aws:s3:::");
+        let (source, call, parameters) = match n % 3 {
+            0 => (
+                "s3.amazonaws.com",
+                "DeleteBucketPublicAccessBlock",
+                json!({ "bucketName": bucket, "note": name }),
+            ),
+            1 => ("cloudtrail.amazonaws.com", "StopLogging", json!({ "name": name })),
+            _ => ("iam.amazonaws.com", "ListUsers", Value::Null),
+        };
+        let root = n % 3 == 2;
+        json!({
+            "eventVersion": "1.11",
+            "userIdentity": {
+                "type": if root { "Root" } else { "IAMUser" },
+                "arn": format!("arn:aws:iam::{}:{}", finding.account, if root { "root" } else { "user/x" }),
+                "userName": if root { Value::Null } else { json!(name) },
+                "accountId": finding.account,
+            },
+            "eventTime": format!("2026-11-23T{:02}:{:02}:00Z", n / 60 % 24, n % 60),
+            "eventSource": source,
+            "eventName": call,
+            "awsRegion": "eu-west-1",
+            "sourceIPAddress": name,
+            "userAgent": name,
+            "requestParameters": parameters,
+            "eventID": format!("00000000-0000-4000-8000-{n:012}"),
+            "eventType": "AwsApiCall",
+            "recipientAccountId": finding.account,
+        })
+    };
+    buckets.step_by(4).zip(hostile.iter().cycle()).take(60).enumerate().map(of_event).collect()
 }
 
 /// Runs Node, and fails with what it says.

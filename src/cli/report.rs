@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::output::{Stdout, no_stdout, print, print_json};
 use super::settings;
 use super::{Done, Exit, Stopped};
-use crate::report::{self, Changes, Destination, Format, Report, WriteError, printable};
+use crate::report::{self, Changes, Destination, Detections, Format, Report, WriteError, printable};
 
 #[derive(Debug, Args)]
 #[command(
@@ -18,6 +18,7 @@ use crate::report::{self, Changes, Destination, Format, Report, WriteError, prin
         upright report --from upright-report/report.json --format csv > findings.csv\n  \
         upright report --from report.json --format html,sarif --out reports\n  \
         upright report --from today.json --since yesterday.json --format markdown\n  \
+        upright report --from report.json --detections detections.jsonl --format html,json --out reports\n  \
         ssh scanner cat report.json | upright report --from - --format junit\n  \
         upright report schema"
 )]
@@ -37,6 +38,10 @@ pub(super) struct ReportArguments {
     /// Say what changed since this earlier report
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// Add what event rules detected: the lines that `upright events scan --json` printed. They are in html, json,
+    /// jsonl, markdown and ocsf; the other formats have only findings
+    #[arg(long, value_name = "FILE")]
+    detections: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,6 +74,9 @@ fn convert(arguments: &ReportArguments, from: &Path) -> Done {
     let mut report = read(from)?;
     if let Some(path) = &arguments.since {
         compare(&mut report, &read(path)?, path)?;
+    }
+    if let Some(path) = &arguments.detections {
+        report.set_detections(detections(path)?);
     }
     match &arguments.out {
         None => to_stdout(&report, first, from),
@@ -106,6 +114,12 @@ pub(super) fn read(path: &Path) -> Result<Report, Stopped> {
         report::json::read(path)
     };
     read.map_err(|error| Stopped::usage(miette::miette!("{}", printable(&error.to_string()))))
+}
+
+/// Reads detections, a line each.
+fn detections(path: &Path) -> Result<Detections, Stopped> {
+    report::read_lines(path, report::Limits::default())
+        .map_err(|error| Stopped::usage(miette::miette!("{}", printable(&error.to_string()))))
 }
 
 /// Puts into the report what changed since the earlier one, which is from `path`.

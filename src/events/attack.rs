@@ -54,7 +54,7 @@ impl Attack {
                 attack.tactics.extend(tactic(word).map(str::to_owned));
             }
         }
-        attack.tactics.sort_by_key(|name| TACTICS.iter().position(|(_, _, known)| known == name));
+        attack.tactics.sort_by_key(|name| tactic_place(name));
         attack.tactics.dedup();
         attack.techniques.sort();
         attack.techniques.dedup();
@@ -105,6 +105,18 @@ impl FromStr for AttackFilter {
             .or_else(|| technique(&word.to_ascii_lowercase()).map(Self::Technique))
             .ok_or_else(|| NoAttack(text.to_owned()))
     }
+}
+
+/// Where a tactic stands in the matrix, counted from 0; what is no tactic stands behind them.
+#[must_use]
+pub fn tactic_place(name: &str) -> usize {
+    TACTICS.iter().position(|(_, _, known)| *known == name).unwrap_or(TACTICS.len())
+}
+
+/// The id of a tactic, such as `TA0001`, by the name that [`Attack::tactics`] has; `None` for another name.
+#[must_use]
+pub fn tactic_id(name: &str) -> Option<&'static str> {
+    TACTICS.iter().find(|(_, _, known)| *known == name).map(|(_, id, _)| *id)
 }
 
 /// `t1078` or `t1078.004` in the usual spelling.
@@ -163,5 +175,11 @@ mod tests {
             let error = wrong.parse::<AttackFilter>().unwrap_err();
             assert!(error.to_string().contains("neither a tactic"), "{error}");
         }
+    }
+
+    #[test]
+    fn tactics_have_ids() {
+        assert_eq!(tactic_id("Initial Access"), Some("TA0001"));
+        assert_eq!(tactic_id("initial access"), None);
     }
 }

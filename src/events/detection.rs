@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -103,7 +104,7 @@ fn raw_value(record: &Record<'_>) -> Box<RawValue> {
 /// [userIdentity](https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html)
 /// names a role session by an ARN that holds the session's name, which the caller chose. The role is taken from
 /// the session's issuer where the record has one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     /// `Root`, `IAMUser`, `AssumedRole`, `AWSService`, …
     pub kind: Option<String>,
@@ -164,7 +165,7 @@ fn name_in_arn(arn: &str) -> Option<String> {
 }
 
 /// Something that a call was about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct TouchedResource {
     /// Its ARN, as the record lists it.
     pub arn: String,

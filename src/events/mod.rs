@@ -17,4 +17,5 @@ pub mod ruleset;
 pub mod scan;
 pub mod sigma;
 pub mod source;
+pub mod techniques;
 pub mod yaml;

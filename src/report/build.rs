@@ -61,6 +61,7 @@ impl Report {
             controls,
             frameworks,
             findings,
+            detections: None,
         }
     }
 }

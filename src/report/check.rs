@@ -77,6 +77,12 @@ pub enum Inconsistent {
         /// What does not fit.
         what: String,
     },
+    /// Detections do not add up.
+    #[error("the detections do not add up: {what}")]
+    Detections {
+        /// What does not fit.
+        what: String,
+    },
     /// A requirement is stated as attested without a statement, or as open with one.
     #[error("the attestation of requirement `{requirement}` of `{framework}` is not what its state says")]
     Attestation {
@@ -107,6 +113,9 @@ impl Report {
         same(|| "the run".to_owned(), self.totals, all)?;
         self.check_silence()?;
         self.check_changes()?;
+        if let Some(detections) = &self.detections {
+            detections.check(&self.findings).map_err(|what| Inconsistent::Detections { what })?;
+        }
         unique("framework", self.frameworks.iter().map(|framework| framework.id.as_str()))?;
         let controls: HashMap<&str, &ControlRow> =
             self.controls.iter().map(|control| (control.id.as_str(), control)).collect();

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AttestationRow, Changes};
+use super::{AttestationRow, Changes, Detections};
 use crate::aws::OperationCount;
 use crate::controls::{Relation, RequirementStatus, Severity, VerdictKind};
 use crate::findings::Finding;
@@ -39,6 +39,9 @@ pub struct Report {
     pub frameworks: Vec<FrameworkRow>,
     /// One for each control and resource, and one for each place that a control could not judge.
     pub findings: Vec<Finding>,
+    /// What event rules found. Absent when no events were read: then the report says nothing about what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detections: Option<Detections>,
 }
 
 /// When and how the run went.

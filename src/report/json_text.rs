@@ -26,18 +26,38 @@ impl Formatter for Visible {
     where
         W: ?Sized + Write,
     {
-        for piece in fragment.split_inclusive(is_hidden) {
-            let hidden = piece.chars().next_back().filter(|last| is_hidden(*last));
-            let shown = hidden.and_then(|last| piece.strip_suffix(last)).unwrap_or(piece);
-            writer.write_all(shown.as_bytes())?;
-            if let Some(hidden) = hidden {
-                for unit in hidden.encode_utf16(&mut [0; 2]) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
+        write_visibly(fragment, writer)
+    }
+
+    /// JSON that is kept as it was written stands on one line, so that only its strings have hidden characters.
+    fn write_raw_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + Write,
+    {
+        write_visibly(fragment, writer)
+    }
+}
+
+/// JSON on one line, with the hidden characters in its strings written as `\\uXXXX`.
+pub(super) fn visible(json: &str) -> String {
+    let mut text = Vec::with_capacity(json.len());
+    // Memory does not refuse, and what was UTF-8 stays so.
+    let _ = write_visibly(json, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn write_visibly<W: ?Sized + Write>(text: &str, writer: &mut W) -> io::Result<()> {
+    for piece in text.split_inclusive(is_hidden) {
+        let hidden = piece.chars().next_back().filter(|last| is_hidden(*last));
+        let shown = hidden.and_then(|last| piece.strip_suffix(last)).unwrap_or(piece);
+        writer.write_all(shown.as_bytes())?;
+        if let Some(hidden) = hidden {
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,17 +8,25 @@
 //! | `account` | `accounts` | an account as in `report.json`, skipped and failed ones included |
 //! | `finding` | `findings` | a finding as in `report.json`, with `title` of its control and `account_name` |
 //! | `gap` | `gaps` | what was not observed, as in `report.json` |
+//! | `event_rule` | `event_rules` | an event rule as in `report.json`; none where no events were read |
+//! | `detection` | `detections` | a detection as in `report.json`, with `rule_name`, `rule_author` and `rule_license`, `tactics` and `techniques` |
+//!
+//! The first line has `events` (what was read for event rules) and `detection_totals` where events were read.
 //!
 //! A file with fewer lines than its first one promises was cut off. Coverage, frameworks and the text of the
 //! controls are only in `report.json`. A line ends with `\n` and holds no other character that any reader takes
 //! for a line break: those, and whatever steers a terminal or hides, are written as `\uXXXX`.
 
+use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 
 use serde::Serialize;
 
 use super::index::Index;
-use super::{Changes, Counts, Gap, Report, RunInfo, WriteError, json_text};
+use super::{
+    AttackName, Changes, Counts, DetectionRow, Detections, EventRuleRow, EventsRead, Gap, Report, RunInfo,
+    SeverityCounts, WriteError, json_text,
+};
 use crate::findings::Finding;
 use crate::inventory::Account;
 
@@ -35,6 +43,8 @@ enum Record<'a> {
         accounts: usize,
         findings: usize,
         gaps: usize,
+        #[serde(flatten)]
+        events: Option<Events<'a>>,
     },
     Account(&'a Account),
     Finding {
@@ -44,6 +54,56 @@ enum Record<'a> {
         finding: &'a Finding,
     },
     Gap(&'a Gap),
+    EventRule(&'a EventRuleRow),
+    Detection {
+        rule_name: &'a str,
+        rule_author: Option<&'a str>,
+        rule_license: Option<&'a str>,
+        tactics: &'a [AttackName],
+        techniques: &'a [AttackName],
+        #[serde(flatten)]
+        detection: &'a DetectionRow,
+    },
+}
+
+/// What the first line says of events.
+#[derive(Serialize)]
+struct Events<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<&'a EventsRead>,
+    detection_totals: SeverityCounts,
+    event_rules: usize,
+    detections: usize,
+}
+
+impl<'a> Events<'a> {
+    const fn of(detections: &'a Detections) -> Self {
+        Self {
+            events: detections.read.as_ref(),
+            detection_totals: detections.totals,
+            event_rules: detections.rules.len(),
+            detections: detections.detections.len(),
+        }
+    }
+}
+
+/// The lines of event rules and of what they found.
+fn detected(detections: &Detections) -> impl Iterator<Item = Record<'_>> {
+    let rules: HashMap<&str, &EventRuleRow> =
+        detections.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect();
+    let rows = detections.detections.iter().filter_map(move |detection| {
+        // INVARIANT: `Report::check` found the rule of every detection.
+        let rule = rules.get(detection.rule.as_str())?;
+        Some(Record::Detection {
+            rule_name: &rule.name,
+            rule_author: rule.author.as_deref(),
+            rule_license: rule.license.as_deref(),
+            tactics: &rule.tactics,
+            techniques: &rule.techniques,
+            detection,
+        })
+    });
+    detections.rules.iter().map(Record::EventRule).chain(rows)
 }
 
 /// Writes the report as JSON Lines.
@@ -62,6 +122,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
         accounts: report.accounts.len(),
         findings: report.findings.len(),
         gaps: report.gaps.len(),
+        events: report.detections.as_ref().map(Events::of),
     };
     let findings = report.findings.iter().map(|finding| Record::Finding {
         title: index.control(&finding.control).map_or("", |control| control.title.as_str()),
@@ -71,7 +132,8 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     let records = std::iter::once(first)
         .chain(report.accounts.iter().map(Record::Account))
         .chain(findings)
-        .chain(report.gaps.iter().map(Record::Gap));
+        .chain(report.gaps.iter().map(Record::Gap))
+        .chain(report.detections.iter().flat_map(detected));
     for record in records {
         json_text::write_line(&record, &mut out)?;
     }
@@ -121,6 +183,29 @@ mod tests {
         let dev = of("finding").into_iter().find(|f| f["account"] == sample::DEV).expect("a finding");
         assert_eq!(dev["account_name"], sample::HOSTILE[1]);
         assert_eq!(dev["title"], "A trail records management events in all regions");
+    }
+
+    #[test]
+    fn detections_are_lines_of_their_own_and_as_many_as_the_first_line_says() {
+        let report = crate::report::detections::sample::report();
+        let text = written(&report);
+        let records = records(&text);
+        let of = |kind: &str| records.iter().filter(|r| r["record"] == kind).count();
+        assert_eq!(records[0]["detections"], of("detection"));
+        assert_eq!(records[0]["event_rules"], of("event_rule"));
+        assert_eq!((of("detection"), of("event_rule")), (10, 3));
+        assert_eq!(records[0]["detection_totals"]["critical"], 9);
+        let known = report.detections.expect("the sample has them");
+        for (line, row) in records.iter().filter(|r| r["record"] == "detection").zip(&known.detections) {
+            assert_eq!(
+                &serde_json::from_value::<DetectionRow>(line.clone()).expect("a detection").actor,
+                &row.actor
+            );
+        }
+        // The events are kept as they were written, and still steer no terminal.
+        let hidden = |c: char| c != '\n' && crate::report::text::is_hidden(c);
+        assert!(!text.contains(hidden), "{:?}", text.find(hidden));
+        assert!(text.contains("12345678901234567890"), "a large number stays exact");
     }
 
     #[test]

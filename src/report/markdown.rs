@@ -4,6 +4,7 @@
 //! that is counted where it would stand. Names and messages from AWS are code, and other text is escaped: nothing
 //! of it is markup, a link, a mention or a cell of a table.
 
+mod detections;
 mod escape;
 mod sections;
 
@@ -38,6 +39,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     page.line(&facts(report, &figures));
     sections::absent_regions(&mut page, report);
     sections::changes(&mut page, report, &index);
+    detections::section(&mut page, report, &index);
     sections::controls(&mut page, report, &figures);
     sections::gaps(&mut page, report);
     sections::frameworks(&mut page, report);
@@ -119,6 +121,11 @@ fn warnings(report: &Report) -> Vec<String> {
                 "things that were not observed"
             ),
         ));
+    }
+    let missed = report.detections.iter().flat_map(|detections| detections.missed());
+    let missed: Vec<String> = missed.collect();
+    if !missed.is_empty() {
+        warnings.push(format!("**Not all events were looked at.** {}.", missed.join("; ")));
     }
     if report.totals.total() == 0 {
         warnings.push("**Nothing was judged.** This run has no findings.".to_owned());

@@ -9,6 +9,7 @@ mod build;
 mod changes;
 mod check;
 pub mod csv;
+mod detections;
 mod document;
 mod explain;
 mod figures;
@@ -36,6 +37,10 @@ pub use attestation::{AttestationRow, AttestationState, Attested};
 pub use build::Ran;
 pub use changes::{Changes, Past};
 pub use check::Inconsistent;
+pub use detections::{
+    AttackName, Collector, CorrelationCounts, DetectionRow, Detections, EventCounts, EventJson, EventRuleRow,
+    EventsRead, Limits, LinesError, RuleIssue, SeverityCounts, UnreadInput, read_lines,
+};
 pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};

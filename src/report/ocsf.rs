@@ -1,6 +1,8 @@
 //! `report.ocsf.json`: one [OCSF](https://schema.ocsf.io/1.8.0/classes/compliance_finding) Compliance Finding for
 //! each finding, as one JSON array with an event on each line.
 //!
+//! What event rules found follows as [Detection Findings](https://schema.ocsf.io/1.8.0/classes/detection_finding).
+//!
 //! How verdicts are told, in `compliance.status_id`: pass is 1 and fail is 3. What was not observed is 0,
 //! Unknown, with the reason in `status_details` and the call behind it in `unmapped`; it is never a warning,
 //! which would be a verdict. Where a control does not apply it is 99, Other, named "Not applicable", since OCSF
@@ -9,6 +11,8 @@
 //! `severity_id` is how bad it is now: that of the finding for a failure and for what was not observed, which may
 //! be one, and Informational where there is nothing to do. `status_id` is the state of somebody's work on the
 //! finding, of which Upright knows nothing: 1, New.
+
+mod detection;
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
@@ -39,9 +43,11 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     let events = Events::of(report)?;
     let mut out = BufWriter::with_capacity(1 << 16, out);
     out.write_all(b"[")?;
-    for (index, finding) in report.findings.iter().enumerate() {
+    let findings = report.findings.iter().map(|finding| events.event(finding));
+    let detections = report.detections.iter().flat_map(|detections| events.detections(detections));
+    for (index, event) in findings.chain(detections).enumerate() {
         out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut out, &events.event(finding)).map_err(std::io::Error::from)?;
+        serde_json::to_writer(&mut out, &event).map_err(std::io::Error::from)?;
     }
     out.write_all(b"\n]\n")?;
     Ok(out.flush()?)
@@ -83,7 +89,7 @@ impl<'a> Events<'a> {
             "evidences": evidences(finding),
             "finding_info": self.finding_info(finding, control),
             "message": finding.reason,
-            "metadata": self.metadata(finding),
+            "metadata": self.metadata(&finding.control, &finding.id),
             "remediation": remediation(finding, control),
             "resources": [self.resource(finding)],
             "severity": severity,
@@ -99,32 +105,37 @@ impl<'a> Events<'a> {
         event
     }
 
-    fn metadata(&self, finding: &Finding) -> Value {
+    /// About the finding or detection with that id, which the control or rule `code` made.
+    fn metadata(&self, code: &str, id: &str) -> Value {
         let run = &self.report.run;
         json!({
             "correlation_uid": run.id,
-            "event_code": finding.control,
+            "event_code": code,
             "product": { "name": "Upright", "vendor_name": "Upright", "version": run.version },
             "profiles": ["cloud"],
             // An event happens once; the finding that it is about has the same id in every run.
-            "uid": format!("{}/{}", run.id, finding.id),
+            "uid": format!("{}/{id}", run.id),
             "version": OCSF_VERSION,
         })
     }
 
     fn cloud(&self, finding: &Finding) -> Value {
-        let account = self.accounts.get(finding.account.as_str());
+        self.place(&finding.account, region(finding))
+    }
+
+    fn place(&self, id: &str, region: Option<&str>) -> Value {
+        let account = self.accounts.get(id);
         json!({
             "account": {
                 "name": account.map(|account| &account.name),
                 "type": "AWS Account",
                 "type_id": 10,
-                "uid": finding.account,
+                "uid": id,
             },
             "cloud_partition": account.map(|account| &account.partition),
             "org": account.and_then(|account| account.organization.as_ref()).map(|uid| json!({ "uid": uid })),
             "provider": "AWS",
-            "region": region(finding),
+            "region": region,
         })
     }
 
@@ -209,7 +220,11 @@ fn severity(finding: &Finding) -> (u32, &'static str) {
     if matches!(finding.verdict, VerdictKind::Pass | VerdictKind::NotApplicable) {
         return (1, "Informational");
     }
-    match finding.severity {
+    severity_id(finding.severity)
+}
+
+const fn severity_id(severity: Severity) -> (u32, &'static str) {
+    match severity {
         Severity::Informational => (1, "Informational"),
         Severity::Low => (2, "Low"),
         Severity::Medium => (3, "Medium"),

@@ -32,6 +32,7 @@ impl Report {
             accounts: self.accounts.iter().filter(|account| account.id == id).cloned().collect(),
             frameworks: self.frameworks.iter().map(|row| framework(row, id, &controls)).collect(),
             controls,
+            detections: self.detections.as_ref().map(|detections| detections.of_account(id, &findings)),
             findings,
         }
     }

@@ -48,6 +48,7 @@ pub(crate) fn report() -> Report {
         controls,
         frameworks,
         findings,
+        detections: None,
     }
 }
 

@@ -52,8 +52,16 @@ const STATES: [CoverageState; 3] = [CoverageState::Ok, CoverageState::Partial, C
 /// # Errors
 /// When the JSON cannot be written, which memory never refuses.
 pub(super) fn block(report: &Report) -> Result<String, WriteError> {
+    packed(&Block::of(report))
+}
+
+/// base64(gzip(JSON)), which stands in the page.
+///
+/// # Errors
+/// When the JSON cannot be written, which memory never refuses.
+pub(super) fn packed(block: &impl Serialize) -> Result<String, WriteError> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    serde_json::to_writer(&mut gzip, &Block::of(report)).map_err(std::io::Error::from)?;
+    serde_json::to_writer(&mut gzip, block).map_err(std::io::Error::from)?;
     Ok(aws_smithy_types::base64::encode(gzip.finish()?))
 }
 

@@ -11,6 +11,7 @@ mod changes;
 mod charts;
 mod controls;
 mod data;
+mod detections;
 mod frameworks;
 mod not_observed;
 mod pages;
@@ -40,11 +41,12 @@ const STYLE: &str = concat!(
     include_str!("../../../templates/report/findings.css")
 );
 
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("parts.html", include_str!("../../../templates/report/parts.html")),
     ("head.html", include_str!("../../../templates/report/head.html")),
     ("start.html", include_str!("../../../templates/report/start.html")),
     ("changes.html", include_str!("../../../templates/report/changes.html")),
+    ("happened.html", include_str!("../../../templates/report/happened.html")),
     ("answer.html", include_str!("../../../templates/report/answer.html")),
     ("not_observed.html", include_str!("../../../templates/report/not_observed.html")),
     ("frameworks.html", include_str!("../../../templates/report/frameworks.html")),
@@ -52,6 +54,7 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("control.html", include_str!("../../../templates/report/control.html")),
     ("accounts.html", include_str!("../../../templates/report/accounts.html")),
     ("findings.html", include_str!("../../../templates/report/findings.html")),
+    ("detections.html", include_str!("../../../templates/report/detections.html")),
     ("pages.html", include_str!("../../../templates/report/pages.html")),
     ("end.html", include_str!("../../../templates/report/end.html")),
 ];
@@ -76,6 +79,9 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
     if let Some(changes) = &report.changes {
         page.part("changes.html", &changes::ChangesPart::of(changes, report, role))?;
     }
+    if let Some(detections) = &report.detections {
+        page.part("happened.html", &detections::Happened::of(detections))?;
+    }
     page.part("answer.html", &start::Answer::of(report, &figures, &controls, role))?;
     page.part("not_observed.html", &not_observed::NotObserved::of(report, role))?;
     page.part("frameworks.html", &frameworks::Frameworks::of(report, role))?;
@@ -90,8 +96,9 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
         }
         Role::Whole | Role::Account => page.part("findings.html", &Findings::of(report)?)?,
     }
+    page.part("detections.html", &detections::Section::of(report, role)?)?;
     page.part("end.html", &calls::End::of(report, role))?;
-    if role.has_findings() {
+    if has_script(report, role) {
         page.raw("<script type=\"module\">")?;
         page.raw(script::bundle())?;
         page.raw("</script>\n")?;
@@ -194,10 +201,16 @@ fn pieces(sentence: &str) -> Vec<Piece> {
         .collect()
 }
 
+/// Whether the page has lists, and the script that shows them.
+fn has_script(report: &Report, role: Role<'_>) -> bool {
+    let has_detections = || report.detections.as_ref().is_some_and(|of| !of.detections.is_empty());
+    role.has_findings() || has_detections()
+}
+
 /// The policy that forbids the page everything but its own style and, where it has one, its own script.
-fn content_security_policy(role: Role<'_>) -> String {
+fn content_security_policy(has_script: bool) -> String {
     let mut policy = format!("default-src 'none'; style-src 'sha256-{}'", hash(STYLE));
-    if role.has_findings() {
+    if has_script {
         // Writing to a string cannot fail.
         let _ = write!(policy, "; script-src 'sha256-{}'", hash(script::bundle()));
     }

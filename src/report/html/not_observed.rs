@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use super::detections::Unread;
 use super::pages::Role;
 use super::{Link, Piece, pieces};
 use crate::inventory::Cause;
@@ -27,6 +28,8 @@ pub(super) struct NotObserved<'a> {
     more: u64,
     more_findings: u64,
     absent: Vec<Absent>,
+    /// What was not read of events; none where everything was, or no events were to be read.
+    events: Vec<Unread<'a>>,
 }
 
 /// A gap in full.
@@ -91,6 +94,7 @@ impl<'a> NotObserved<'a> {
             more: rest.len() as u64,
             more_findings: rest.iter().map(Group::findings).sum(),
             absent: absent(report),
+            events: report.detections.iter().map(Unread::of).filter(Unread::says_something).collect(),
         }
     }
 }

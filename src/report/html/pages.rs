@@ -25,7 +25,7 @@ pub(super) enum Role<'a> {
 }
 
 impl Role<'_> {
-    /// Whether the findings are in the page, with the script that shows them.
+    /// Whether the findings are in the page.
     pub(super) const fn has_findings(self) -> bool {
         matches!(self, Self::Whole | Self::Account)
     }

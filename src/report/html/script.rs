@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 /// The modules, each behind those that it imports from.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 14] = [
     include_str!("../../../templates/report/script/printable.mjs"),
     include_str!("../../../templates/report/script/element.mjs"),
     include_str!("../../../templates/report/script/fragment.mjs"),
@@ -16,6 +16,8 @@ const MODULES: [&str; 12] = [
     include_str!("../../../templates/report/script/detail.mjs"),
     include_str!("../../../templates/report/script/table.mjs"),
     include_str!("../../../templates/report/script/choices.mjs"),
+    include_str!("../../../templates/report/script/detections.mjs"),
+    include_str!("../../../templates/report/script/detected.mjs"),
     include_str!("../../../templates/report/script/hooks.mjs"),
     include_str!("../../../templates/report/script/main.mjs"),
 ];

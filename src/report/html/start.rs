@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::charts::Chart;
 use super::pages::Role;
-use super::{Link, content_security_policy};
+use super::{Link, content_security_policy, has_script};
 use crate::controls::VerdictKind;
 use crate::inventory::{Account, AccountState};
 use crate::report::figures::Figures;
@@ -27,7 +27,7 @@ pub(super) struct Head<'a> {
 impl<'a> Head<'a> {
     pub(super) fn of(report: &'a Report, role: Role<'_>) -> Self {
         Self {
-            policy: content_security_policy(role),
+            policy: content_security_policy(has_script(report, role)),
             version: &report.run.version,
             totals: report.totals,
             account: only_account(report, role).map_or("", |account| &account.id),
@@ -54,6 +54,8 @@ pub(super) struct Start<'a> {
     /// Given when a saved inventory was judged.
     observed: String,
     took: String,
+    /// What is said of events.
+    events: String,
     has_changes: bool,
 }
 
@@ -73,6 +75,10 @@ impl<'a> Start<'a> {
                 String::new()
             },
             took: text::duration(run.duration_ms),
+            events: match &report.detections {
+                Some(detections) => detections.headline(),
+                None => String::new(),
+            },
             has_changes: report.changes.is_some(),
         }
     }

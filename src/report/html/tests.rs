@@ -221,9 +221,13 @@ fn the_answer_comes_first_and_what_changed_before_it() {
         let section = Regex::new("<section id=\"([a-z-]+)\"").expect("pattern");
         section.captures_iter(page).map(|found| found[1].to_owned()).collect()
     };
-    let rest = ["answer", "not-observed", "frameworks", "controls", "accounts", "findings", "calls"];
+    let rest =
+        ["answer", "not-observed", "frameworks", "controls", "accounts", "findings", "detections", "calls"];
     assert_eq!(order(&page(&sample::report())), rest);
     assert_eq!(order(&page(&changed())), [&["changes"][..], &rest].concat());
+    let mut both = changed();
+    both.set_detections(crate::report::detections::sample::detections());
+    assert_eq!(order(&page(&both)), [&["changes", "happened"][..], &rest].concat());
 }
 
 #[test]
@@ -532,4 +536,46 @@ fn a_control_with_a_worse_failure_shows_it_first_and_says_how_many_are() {
     assert!(!page.contains("1 critical, 6 medium"));
     let section = between(&page, "id=\"control-s3-bucket-secure-transport\"", "</article>");
     assert!(!between(section, "<ul class=\"failing\">", "</ul>").contains("badge"));
+}
+
+#[test]
+fn without_events_the_page_claims_nothing_about_them() {
+    let page = only_markup(&page(&sample::report()));
+    assert!(page.contains("No events were read for this report"));
+    assert!(page.contains("<dt>Events</dt><dd><a href=\"#detections\">none were read</a></dd>"));
+    assert!(!page.contains("detection-explorer\"") && !page.contains("id=\"happened\""));
+}
+
+#[test]
+fn detections_are_summed_up_and_what_was_missed_is_told() {
+    let page = page(&crate::report::detections::sample::report());
+    insta::assert_snapshot!(between(&page, "<section id=\"happened\"", "</section>"));
+    insta::assert_snapshot!(between(&page, "<h2 id=\"detections-title\">", "<noscript>"));
+    let missed = between(&page, "<h3 id=\"events-not-read\">", "</section>");
+    assert!(missed.contains("rules/sample.yml:") && missed.contains("cut short"), "{missed}");
+    assert!(missed.contains("AWSLogs/\\u{1b}[2J"), "{missed}");
+}
+
+#[test]
+fn hostile_events_are_no_markup_outside_the_packed_data() {
+    let page = only_markup(&page(&crate::report::detections::sample::report()));
+    for hostile in ["<img", "<svg onload", "onerror=alert(1)>", "href=\"javascript:"] {
+        assert!(!page.contains(hostile), "{hostile}");
+    }
+    assert!(page.contains("Bucket policy &lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;"));
+}
+
+#[test]
+fn the_index_of_a_split_report_lists_detections_with_links_into_the_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written =
+        write_pages(&crate::report::detections::sample::report(), folder.path(), 10).expect("written");
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("a page");
+    let index = read(&written[0]);
+    assert!(index.contains("id=\"detections-data\"") && index.contains("<script type=\"module\">"));
+    assert!(index.contains("script-src &#39;sha256-"));
+    for account in [sample::PROD, sample::DEV] {
+        let page = read(&folder.path().join("report-accounts").join(format!("{account}.html")));
+        assert!(page.contains("the detections are those of this account"), "{account}");
+    }
 }

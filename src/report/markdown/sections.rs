@@ -292,7 +292,7 @@ fn evidence(finding: &Finding) -> String {
 }
 
 /// An account by its name, where it has one.
-fn named(account: &str, name: &str) -> String {
+pub(super) fn named(account: &str, name: &str) -> String {
     match name {
         "" => code(account),
         name => format!("{} {}", code(&short(name)), code(account)),
@@ -300,7 +300,7 @@ fn named(account: &str, name: &str) -> String {
 }
 
 /// The beginning of a long text, with a mark where it was cut.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     cut(text, MAX_CHARS)
 }
 

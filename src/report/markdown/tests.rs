@@ -182,3 +182,17 @@ fn failures_of_a_control_are_told_by_severity_where_it_differs() {
     );
     assert!(!written(&sample::report()).contains("1 critical, 6 medium"));
 }
+
+#[test]
+fn detections_have_a_section_with_the_rules_and_the_worst_of_them() {
+    let page = written(&crate::report::detections::sample::report());
+    let from = page.find("## Detections").expect("the section");
+    let until = page[from + 2..].find("\n## ").map_or(page.len(), |at| from + 2 + at);
+    insta::assert_snapshot!(&page[from..until]);
+    assert!(
+        page.contains("**Not all events were looked at.** 1 event rule did not run; 1 of 2 inputs"),
+        "{page}"
+    );
+    assert!(!page.contains(|c| c != '\n' && is_hidden(c)));
+    assert!(!written(&sample::report()).contains("Detections"));
+}

@@ -1,6 +1,7 @@
 //! What a scan prints when it is done: the answer for a tired person, in as many lines as it needs.
 
 mod changes;
+mod detections;
 mod explain;
 mod names;
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub fn summary(report: &Report, options: TerminalOptions, written: &[&Path]) -> 
     if options.verbosity > Verbosity::Quiet {
         summary.new_failures();
         summary.failed();
+        summary.detections();
         summary.accounts();
         summary.frameworks();
         summary.absent_regions();
@@ -126,6 +128,9 @@ impl<'a> Summary<'a> {
             .collect();
         if !severities.is_empty() {
             self.screen.list(&severities);
+        }
+        if let Some(detections) = &self.report.detections {
+            self.screen.paragraph("", &detections.headline());
         }
         let run = &self.report.run;
         self.screen.list(&[

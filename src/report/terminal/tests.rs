@@ -33,7 +33,7 @@ fn nothing_failed_and_everything_was_seen() {
 
 #[test]
 fn no_line_is_wider_than_the_terminal_and_nothing_hostile_gets_through() {
-    let report = sample::report();
+    let report = crate::report::detections::sample::report();
     for width in [1, 20, 40, 79, 80, 81, 120, 200] {
         for verbosity in [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose] {
             let text = shown(&report, width, verbosity);
@@ -44,6 +44,18 @@ fn no_line_is_wider_than_the_terminal_and_nothing_hostile_gets_through() {
             }
         }
     }
+}
+
+#[test]
+fn detections_stand_beside_what_failed() {
+    let report = crate::report::detections::sample::report();
+    let text = shown(&report, 80, Verbosity::Normal);
+    let from = text.find("Detected in events").expect("the heading");
+    let until = text.find("Accounts").expect("the next heading");
+    insta::assert_snapshot!(&text[from..until]);
+    // The shortest summary has them too.
+    assert!(shown(&report, 80, Verbosity::Quiet).contains("10 detections by 2 rules: 9 critical, 1 high"));
+    assert!(!shown(&sample::report(), 80, Verbosity::Verbose).contains("detection"));
 }
 
 #[test]

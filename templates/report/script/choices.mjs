@@ -1,17 +1,18 @@
 // The filters: lists to choose from, and what is chosen as chips that can be taken away.
 
 import { element } from "./element.mjs";
-import { CHOICES } from "./fragment.mjs";
 import { printable, thousands } from "./printable.mjs";
 
+/** Pause in typing after which is searched, in milliseconds. */
+export const TYPING = 120;
 /** Longer lists can be searched. */
 const SEARCHED_FROM = 15;
 
-/** One list for each key that has several values. */
+/** One list for each of these keys, which have several values; the filter counts them and says what they are called. */
 export class Choices {
-  constructor(container, filter, change) {
+  constructor(container, filter, keys, change) {
     this.filter = filter;
-    this.lists = CHOICES.map((key) => {
+    this.lists = keys.map((key) => {
       const list = element("details", "choice", element("summary", "", key), element("fieldset", ""));
       list.dataset.key = key;
       list.addEventListener("toggle", () => list.open && this.#fill(list));
@@ -52,8 +53,7 @@ export class Choices {
       box.type = "checkbox";
       box.name = key;
       box.value = value;
-      const name = key === "account" ? `${value} ${this.filter.accountName(value)}` : value.replaceAll("_", " ");
-      return element("label", "", box, element("bdi", "", name), element("small", ""));
+      return element("label", "", box, element("bdi", "", this.filter.label(key, value)), element("small", ""));
     });
     const fieldset = list.lastElementChild;
     fieldset.replaceChildren(element("legend", "hidden", key), ...(rows.length > SEARCHED_FROM ? [searchOf(key, rows)] : []), ...rows);
@@ -82,18 +82,18 @@ function searchOf(key, rows) {
   return search;
 }
 
-/** Draws what a view has chosen; a click takes it away. */
-export function chips(container, view, change) {
+/** Draws what a view has chosen of keys with several values and of those with one; a click takes it away. */
+export function chips(container, view, { several, single, label }, change) {
   const chip = (key, value, without) => {
-    const button = element("button", "", `${key}: ${value.replaceAll("_", " ")} ×`);
+    const button = element("button", "", `${key}: ${label(key, value)} ×`);
     button.type = "button";
-    button.setAttribute("aria-label", `Remove ${key} ${printable(value)}`);
+    button.setAttribute("aria-label", `Remove ${key} ${printable(label(key, value))}`);
     button.addEventListener("click", () => change(without));
     return button;
   };
-  const several = [...CHOICES, "tag"].flatMap((key) =>
+  const lists = several.flatMap((key) =>
     view[key].map((value) => chip(key, value, { ...view, [key]: view[key].filter((one) => one !== value) })),
   );
-  const single = ["requirement", "resource", "change"].filter((key) => view[key]).map((key) => chip(key, view[key], { ...view, [key]: "" }));
-  container.replaceChildren(...several, ...single);
+  const others = single.filter((key) => view[key]).map((key) => chip(key, view[key], { ...view, [key]: "" }));
+  container.replaceChildren(...lists, ...others);
 }

@@ -1,11 +1,16 @@
 // The data block, decoded. Its layout is described in src/report/html/data.rs.
 
-/** Reads the block: base64 of gzip of JSON. */
+/** Reads the block of the findings. */
 export async function decode(base64) {
+  return new Data(await unpacked(base64));
+}
+
+/** Reads a block: base64 of gzip of JSON. */
+export async function unpacked(base64) {
   const text = base64.trim();
   const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Data(JSON.parse(await new Response(stream).text()));
+  return JSON.parse(await new Response(stream).text());
 }
 
 /** Columns of the findings, and one finding at a time with all its parts. */

@@ -5,21 +5,17 @@ import { anchor, everything, ofResource, print } from "./fragment.mjs";
 import { printableLines } from "./printable.mjs";
 import { command, terraform } from "./remediation.mjs";
 
-/** The opened finding; `close` is called by its button. */
-export function detail(finding, close) {
+/** The opened finding with what was detected on its resource; `close` is called by its button. */
+export function detail(finding, detected, close) {
   const { control } = finding;
-  const button = element("button", "", "Close");
-  button.type = "button";
-  button.addEventListener("click", close);
-  const title = element("h3", "", control.title);
-  title.tabIndex = -1;
   const opened = element(
     "article", `detail is-${finding.verdict}`,
-    element("header", "", title, button),
+    opening(control.title, close),
     element("p", "", badge(finding.verdict), " ", badge(finding.severity), " ", link(`#finding-${finding.id}`, "Link to this finding")),
     element("p", "reason", finding.reason),
     ...unseen(finding.unseen),
-    facts(finding),
+    ...detected,
+    findingFacts(finding),
     ...evidence(finding.evidence),
     ...part("Why it matters", element("p", "", control.rationale)),
     ...remediation(finding),
@@ -29,7 +25,17 @@ export function detail(finding, close) {
   return opened;
 }
 
-function facts(finding) {
+/** The title of something that was opened, with the button that closes it. */
+export function opening(text, close) {
+  const button = element("button", "", "Close");
+  button.type = "button";
+  button.addEventListener("click", close);
+  const title = element("h3", "", text);
+  title.tabIndex = -1;
+  return element("header", "", title, button);
+}
+
+function findingFacts(finding) {
   const { control } = finding;
   const requirements = Object.entries(control.requirements).flatMap(([framework, ids]) =>
     ids.map((id) => link(`#${anchor("req", `${framework}-${id}`)}`, `${framework} ${id}`)),
@@ -47,6 +53,11 @@ function facts(finding) {
     ["Requirements", separated(requirements)],
     ["Tags", separated(tags)],
   ];
+  return facts(rows);
+}
+
+/** Terms with what is said of each; those of which nothing is said are left out. */
+export function facts(rows) {
   const list = element("dl");
   for (const [term, parts] of rows) {
     if (parts.length > 0) list.append(element("dt", "", term), element("dd", "", ...parts));
@@ -94,7 +105,8 @@ function filled(title, { text, byHand }) {
   return [element("h5", "", title), ...note, lines(text.trimEnd())];
 }
 
-function references(addresses) {
+/** Addresses as links; those that lead nowhere safe are left out. */
+export function references(addresses) {
   const links = addresses.filter((address) => address.startsWith("https://")).map((address) => {
     const made = link(address, address);
     made.rel = "noreferrer noopener";
@@ -103,11 +115,13 @@ function references(addresses) {
   return links.length === 0 ? [] : part("References", element("ul", "references", ...links));
 }
 
-function part(title, ...content) {
+/** A part with a heading. */
+export function part(title, ...content) {
   return [element("h4", "", title), ...content];
 }
 
-function lines(text) {
+/** Text with its line breaks. */
+export function lines(text) {
   const shown = document.createElement("pre");
   shown.textContent = printableLines(text);
   shown.tabIndex = 0;

@@ -31,6 +31,11 @@ export class Filter {
     return this.data.block.accounts.name[this.data.accountIndex.get(id)] ?? "";
   }
 
+  /** What a value is called in the list of its key. */
+  label(key, value) {
+    return key === "account" ? `${value} ${this.accountName(value)}` : value.replaceAll("_", " ");
+  }
+
   /** How many findings there would be for each value of a key, if no value of that key were chosen. */
   counts(view, key) {
     const tests = this.#tests({ ...view, [key]: [] });
@@ -134,7 +139,7 @@ function hasTag(tags, wanted) {
 }
 
 /** Text as it is shown, so that what was copied from the page is found again; in small letters. */
-const lower = (text) => printable(text).toLowerCase();
+export const lower = (text) => printable(text).toLowerCase();
 
 function lowered({ controls, accounts, regions, reasons, resources, tags }) {
   const lines = (...texts) => texts.map(lower).join("\n");

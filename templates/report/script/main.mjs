@@ -1,29 +1,31 @@
 // The findings explorer: what is shown is a view, and the view stands in the page's address.
 
-import { Choices, chips } from "./choices.mjs";
+import { Choices, TYPING, chips } from "./choices.mjs";
 import { csv } from "./csv.mjs";
-import { decode } from "./data.mjs";
+import { decode, unpacked } from "./data.mjs";
 import { detail } from "./detail.mjs";
-import { badge, element, named } from "./element.mjs";
+import { Detections } from "./detections.mjs";
+import { DetectionExplorer, detectedOn } from "./detected.mjs";
+import { badge, named } from "./element.mjs";
 import { Filter, byResource } from "./filter.mjs";
-import { everything, ofResource, parse, print, usual } from "./fragment.mjs";
+import { CHOICES, everything, ofResource, parse, print, usual } from "./fragment.mjs";
 import { fillWhenOpened } from "./hooks.mjs";
 import { count, thousands } from "./printable.mjs";
-import { Table } from "./table.mjs";
+import { Table, columnHeader, gridCell } from "./table.mjs";
 
 /** Rows that are drawn for paper. */
 const PRINTED = 2_000;
-/** Pause in typing after which is searched, in milliseconds. */
-const TYPING = 120;
 
 class Explorer {
-  constructor(data) {
+  /** `detections` are those of the page, or null where it has none. */
+  constructor(data, detections) {
     this.data = data;
+    this.detections = detections;
     this.filter = new Filter(data);
     this.at = (id) => document.getElementById(id);
     this.form = this.at("filters");
     this.table = new Table(this.at("rows"), { open: (index) => this.#enter(index), close: () => this.#close() });
-    this.choices = new Choices(this.at("choices"), this.filter, (view) => this.change(view));
+    this.choices = new Choices(this.at("choices"), this.filter, CHOICES, (view) => this.change(view));
     this.#listen();
   }
 
@@ -42,7 +44,8 @@ class Explorer {
     if (view.view === "resources") this.#showResources();
     else this.#showFindings();
     this.choices.show(view);
-    chips(this.at("chips"), view, (without) => this.change(without));
+    const chosen = { several: [...CHOICES, "tag"], single: ["requirement", "resource", "change"], label: (_, value) => value.replaceAll("_", " ") };
+    chips(this.at("chips"), view, chosen, (without) => this.change(without));
     if (this.form.elements.q.value.trim() !== view.q.trim()) this.form.elements.q.value = view.q;
     this.form.elements.view.value = view.view || "findings";
     this.form.elements.sort.value = view.sort;
@@ -61,7 +64,7 @@ class Explorer {
 
   #showFindings() {
     this.groups = null;
-    this.at("rows").className = "";
+    this.at("rows").className = "rows";
     const headers = ["Verdict", "Resource", "Control", "Account", "Region"].map(columnHeader);
     this.table.show(this.rows.length, headers, (index) => {
       const finding = this.data.finding(this.rows[index]);
@@ -80,7 +83,7 @@ class Explorer {
 
   #showResources() {
     const groups = (this.groups = byResource(this.data, this.rows));
-    this.at("rows").className = "resources";
+    this.at("rows").className = "rows resources";
     const { severities, resources } = this.data.block;
     this.table.show(groups.length, ["Worst", "Resource", "Fail", "Unknown", "Pass"].map(columnHeader), (index) => {
       const { arn, row, counts, worst } = groups[index];
@@ -102,9 +105,11 @@ class Explorer {
   }
 
   #open(row) {
-    const opened = detail(this.data.finding(row), () => this.#close());
+    const finding = this.data.finding(row);
+    const detected = this.detections ? detectedOn(this.detections.ofFinding(finding.id), finding.arn) : [];
+    const opened = detail(finding, detected, () => this.#close());
     this.at("opened").replaceChildren(opened);
-    document.querySelector(".explored").classList.add("has-opened");
+    this.at("opened").closest(".explored").classList.add("has-opened");
     this.table.restore();
     opened.querySelector("h3").focus({ preventScroll: true });
     opened.scrollIntoView({ block: "nearest" });
@@ -114,7 +119,7 @@ class Explorer {
     if (!this.at("opened").firstChild) return;
     const hadFocus = this.at("opened").contains(document.activeElement);
     this.at("opened").replaceChildren();
-    document.querySelector(".explored").classList.remove("has-opened");
+    this.at("opened").closest(".explored").classList.remove("has-opened");
     this.table.restore();
     if (hadFocus) this.at("rows").focus();
   }
@@ -175,35 +180,52 @@ class Explorer {
   }
 }
 
-function gridCell(...children) {
-  const made = element("span", "", ...children);
-  made.setAttribute("role", "gridcell");
-  return made;
+/** The block of that id, taken out of the page; null where the page has none. */
+function blockOf(id) {
+  const block = document.getElementById(id);
+  block?.remove();
+  return block?.textContent ?? null;
 }
 
-function columnHeader(text) {
-  const made = element("span", "", text);
-  made.setAttribute("role", "columnheader");
-  return made;
-}
-
-async function start() {
-  const block = document.getElementById("data");
-  // The index of a report that was split has none.
-  if (!block) return;
+async function startDetections() {
+  const block = blockOf("detections-data");
+  if (block === null) return null;
   try {
-    const data = await decode(block.textContent);
-    block.remove();
+    const detections = new Detections(await unpacked(block));
+    return new DetectionExplorer(detections);
+  } catch (error) {
+    const message = document.getElementById("detections-error");
+    message.textContent = `The detections cannot be shown here (${error.message}). They are in report.json of the same run.`;
+    message.hidden = false;
+    return null;
+  }
+}
+
+async function startFindings(detections) {
+  const block = blockOf("data");
+  // The index of a report that was split has none.
+  if (block === null) return null;
+  try {
+    const data = await decode(block);
     document.getElementById("explorer").hidden = false;
-    const explorer = new Explorer(data);
+    const explorer = new Explorer(data, detections);
     fillWhenOpened(data);
     if (!explorer.obey(location.hash)) explorer.show(usual());
-    document.documentElement.dataset.ready = "yes";
+    return explorer;
   } catch (error) {
     const message = document.getElementById("findings-error");
     message.textContent = `The findings cannot be shown here (${error.message}). Everything is in report.json and in the CSV of the same run.`;
     message.hidden = false;
+    return null;
   }
+}
+
+async function start() {
+  const detected = await startDetections();
+  const explorer = await startFindings(detected?.data ?? null);
+  // What the lists made of the page moved the place that the address is about.
+  detected?.obey(location.hash);
+  if (detected || explorer) document.documentElement.dataset.ready = "yes";
 }
 
 await start();

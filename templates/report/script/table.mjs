@@ -1,7 +1,23 @@
 // A list of any length of which only the visible rows are drawn. All rows have the same height.
 
+import { element } from "./element.mjs";
+
 /** Rows above and below the visible ones that are drawn too. */
 const MARGIN = 8;
+
+/** A cell of a row. */
+export function gridCell(...children) {
+  const made = element("span", "", ...children);
+  made.setAttribute("role", "gridcell");
+  return made;
+}
+
+/** A cell of the head. */
+export function columnHeader(text) {
+  const made = element("span", "", text);
+  made.setAttribute("role", "columnheader");
+  return made;
+}
 
 /** A grid for the keyboard and for screen readers, in a container that scrolls. */
 export class Table {
@@ -9,9 +25,10 @@ export class Table {
   #current = -1;
   #drawn = [0, 0];
 
-  /** `open(index)` is called for a row that is clicked or entered, `close()` for Escape. */
-  constructor(container, { open, close }) {
+  /** `open(index)` is called for a row that is clicked or entered, `close()` for Escape. `name` begins the rows' ids. */
+  constructor(container, { open, close, name = "row" }) {
     this.container = container;
+    this.name = name;
     this.open = open;
     this.space = document.createElement("div");
     this.window = document.createElement("div");
@@ -55,7 +72,7 @@ export class Table {
     if (top < container.scrollTop) container.scrollTop = top;
     else if (top + this.height > container.scrollTop + height) container.scrollTop = top + this.height - height;
     this.#draw(true);
-    container.setAttribute("aria-activedescendant", `row-${index}`);
+    container.setAttribute("aria-activedescendant", `${this.name}-${index}`);
   }
 
   /** Draws that many rows at once, for paper; a later `show` or scroll undoes it. */
@@ -99,7 +116,7 @@ export class Table {
     const { id, cells } = this.draw(index);
     row.setAttribute("role", "row");
     row.setAttribute("aria-rowindex", index + 2);
-    row.id = `row-${index}`;
+    row.id = `${this.name}-${index}`;
     row.dataset.index = index;
     row.dataset.id = id;
     row.setAttribute("aria-selected", index === this.#current);
