@@ -240,3 +240,50 @@ fn of_the_falco_rules_that_match_the_first_is_told_when_asked() {
     assert_eq!(scan(&[]), ["Broad ann", "Grave ann"]);
     assert_eq!(scan(&["--first-falco-match"]), ["Broad ann"]);
 }
+
+#[test]
+fn a_scan_puts_what_happened_beside_what_is() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let inventory = common::inventory(&world);
+    let now = jiff::Timestamp::now();
+    let at = |hours: i64| (now - jiff::SignedDuration::from_hours(hours)).to_string();
+    let (mut recent, mut old) = (sign_in(1, "No"), sign_in(2, "No"));
+    recent["eventTime"] = at(3).into();
+    old["eventTime"] = at(30).into();
+    world.write("logs/today.json", &delivered(&[recent, old])).unwrap();
+    let scan = |more: &[&str]| {
+        offline(&world, &[&["scan", "--inventory", &inventory, "--out", "out", "--quiet"], more].concat())
+    };
+    let detections = || {
+        let report: Value = serde_json::from_str(&world.read("out/report.json").unwrap()).unwrap();
+        report["detections"].clone()
+    };
+
+    let run = scan(&["--enable", "account-security-contact", "--events", "logs", "--fail-on", "critical"]);
+    assert!(matches!(run.code, Some(0 | 3)), "{run}");
+    let found = detections();
+    assert_eq!(found["detections"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found["detections"][0]["actor"]["name"], "ann");
+    assert_eq!(found["read"]["counts"]["outside"], 1, "{found}");
+
+    // Both nights, and a severity that fails.
+    let run = scan(&["--events", "logs", "--event-hours", "48", "--fail-on", "high"]);
+    assert!(matches!(run.code, Some(1 | 4)), "{run}");
+    assert_eq!(detections()["detections"].as_array().unwrap().len(), 2);
+
+    // What cannot be read costs nothing that was.
+    world.write("logs/broken.json", "{\"Records\":[{\"a\"").unwrap();
+    world.write("rules/broken.yml", "title: [\n").unwrap();
+    let run = scan(&["--events", "logs", "--event-rules", "rules", "--fail-on", "critical"]);
+    assert!(matches!(run.code, Some(3 | 4)), "{run}");
+    let found = detections();
+    assert_eq!((&found["read"]["unread_inputs"], &found["read"]["rules_left_out"]), (&json!(1), &json!(1)));
+    assert_eq!(found["detections"].as_array().unwrap().len(), 1, "{found}");
+
+    assert_eq!(scan(&[]).code.is_some(), true);
+    assert_eq!(detections(), Value::Null, "no events were read, and nothing is said of them");
+
+    let missing = scan(&["--events", "no-such-folder"]);
+    assert_eq!(missing.code, Some(2), "{missing}");
+    assert!(missing.stderr.contains("no-such-folder"), "{missing}");
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: everything was observed and nothing failed; or the command did what it was asked.
     Clean,
-    /// 1: a control failed at or above `--fail-on`; or an example did not give its verdict.
+    /// 1: a control failed, or an event rule found something, at or above `--fail-on`; or an example did not give its verdict.
     Failed,
     /// 2: the command line or a file is wrong.
     Usage,

@@ -45,10 +45,10 @@ type Failure = miette::Report;
         upright iam-policy > policy.json\n\n\
         Exit codes:\n  \
         0  everything was observed and nothing failed\n  \
-        1  a control failed at or above --fail-on\n  \
+        1  a control failed, or an event rule found something, at or above --fail-on\n  \
         2  the command line or a file was wrong\n  \
-        3  something was not observed, and nothing that was seen failed\n  \
-        4  a control failed, and something was not observed\n  \
+        3  something was not observed or not read, and nothing that was seen failed\n  \
+        4  as with 1, and something was not observed or not read\n  \
         5  it could not run: no credentials, no region, the organization could not be listed; or the findings\n     \
         could not all be sent to where --send says"
 )]

@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::events::detect::detector;
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments};
 use super::{Done, Exit, Stopped, send};
@@ -30,6 +31,7 @@ use crate::run::{Progress, collect, plan};
     upright scan --framework cis-aws-7.0 --regions eu-west-1,eu-central-1\n  \
     upright scan --format html,sarif --out reports\n  \
     upright scan --since upright-report/report.json\n  \
+    upright scan --events s3://trail-bucket/AWSLogs/ --event-rules sigma/\n  \
     upright scan --save-inventory state.zst && upright scan --inventory state.zst\n  \
     upright scan --explain")]
 pub(super) struct ScanArguments {
@@ -82,6 +84,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     }
     // Before the scan: it is over soon where the file is wrong, and may write over it.
     let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
+    let detector = detector(&config, started_at)?;
     let observed = observe(&arguments, &config, &controls, &scope)?;
     if let Some(path) = &arguments.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
@@ -101,6 +104,9 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         reports::compare(&mut report, earlier, path)?;
     }
     report.attest(attestations, today);
+    if let Some(detector) = &detector {
+        report.set_detections(detector.detect());
+    }
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;
@@ -210,5 +216,10 @@ fn exit_code(report: &Report, config: &Config) -> Exit {
         .findings
         .iter()
         .any(|finding| finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on);
-    Exit::of_scan(failed, report.run.complete)
+    let detected = report.detections.as_ref().is_some_and(|detections| {
+        detections.rules.iter().any(|rule| rule.found > 0 && rule.severity >= config.fail_on)
+    });
+    let read = report.detections.as_ref().and_then(|detections| detections.read.as_ref());
+    let unread = read.is_some_and(|read| !read.is_complete());
+    Exit::of_scan(failed || detected, report.run.complete && !unread)
 }

@@ -84,6 +84,16 @@ pub(super) struct ScopeArguments {
 /// Flags that limit what is asked of AWS at once, and say where the results go.
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
+    /// Read CloudTrail records for event rules: a path, s3://bucket/prefix, or `lookup` for the event history; may be
+    /// given several times
+    #[arg(long, value_name = "SOURCE")]
+    events: Vec<String>,
+    /// Rule files of Falco or Sigma, or directories of them, beside the built-in ones; may be given several times
+    #[arg(long, value_name = "PATH")]
+    event_rules: Vec<PathBuf>,
+    /// How far back events are read, in hours [default: 25]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2160))]
+    event_hours: Option<u32>,
     /// Calls in flight at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: Option<u16>,
@@ -137,6 +147,11 @@ impl ScopeArguments {
 impl RunArguments {
     /// Puts the flags over the configuration.
     pub(super) fn apply(&self, config: &mut Config) {
+        replace(&mut config.events, &self.events);
+        replace(&mut config.event_rules, &self.event_rules);
+        if let Some(hours) = self.event_hours {
+            config.event_hours = hours;
+        }
         if let Some(concurrency) = self.concurrency {
             config.concurrency = concurrency;
         }

@@ -93,6 +93,17 @@ pub struct Config {
     /// control's file says. A value is a whole number, a bool, a text, or a list of those.
     pub parameters: BTreeMap<String, BTreeMap<String, ParameterValue>>,
 
+    /// Where CloudTrail records are read from, for event rules: paths, `s3://bucket/prefix`, and `lookup` for the event
+    /// history of `regions`. What was detected is in the report beside the findings. Default: none.
+    pub events: Vec<String>,
+    /// Rule files of Falco or Sigma, or directories of them, that run beside the built-in ones, relative to the current
+    /// directory. Default: none.
+    pub event_rules: Vec<PathBuf>,
+    /// How far back events are read, in hours before the scan, 1 to 2160. Default: 25, for a scan each night.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 2160>")]
+    #[schemars(range(min = 1, max = 2160))]
+    pub event_hours: u32,
+
     /// Calls to AWS in flight at once over the whole scan, 1 to 1024. Default: 128. Lower it on a small
     /// machine or a slow line.
     #[serde(deserialize_with = "value::within::<_, _, 1, 1024>")]
@@ -160,6 +171,9 @@ impl Default for Config {
             enable: Vec::new(),
             disable: Vec::new(),
             parameters: BTreeMap::new(),
+            events: Vec::new(),
+            event_rules: Vec::new(),
+            event_hours: 25,
             concurrency: 128,
             max_rate: None,
             connect_timeout_seconds: 3,

@@ -97,6 +97,9 @@ send: [securityhub]
 out: reports
 formats: [html]
 html_max_findings: 5000
+events: [lookup]
+event_rules: [sigma]
+event_hours: 30
 fail_on: high
 "#;
 

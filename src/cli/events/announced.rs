@@ -1,6 +1,6 @@
 //! Objects that messages announce: fetched after what they were announced in, each once.
 
-use super::scan::Run;
+use super::Listener;
 use super::sources::Sources;
 use crate::events::scan::Scan;
 use crate::events::source::Pointer;
@@ -29,7 +29,7 @@ impl Announced {
     }
 
     /// Fetches and reads what was announced, and what is announced there, until there is no more.
-    pub(super) fn read(mut self, sources: &mut Sources<'_>, scan: &mut Scan<'_>, run: &mut Run<'_>) {
+    pub(super) fn read(mut self, sources: &mut Sources<'_>, scan: &mut Scan<'_>, run: &mut impl Listener) {
         while !self.todo.is_empty() {
             let mut todo = std::mem::take(&mut self.todo);
             let announced = todo.len();
@@ -40,20 +40,18 @@ impl Announced {
             if todo.is_empty() {
                 continue;
             }
-            let count = todo.len();
+            let count = todo.len() as u64;
             match sources.announced(todo) {
                 Ok(inputs) => scan.read(inputs, |told| {
                     if let Some((_, pointer)) = run.take(told) {
                         self.add(pointer);
                     }
                 }),
-                Err(stopped) => {
-                    run.lacking(format!("not read: {count} announced objects: {}", stopped.why()))
-                }
+                Err(stopped) => run.unfetched(count, &stopped.why().to_string()),
             }
         }
         if self.beyond > 0 {
-            run.lacking(format!("not read: {} announced objects beyond {NOTED}", self.beyond));
+            run.unfetched(self.beyond, &format!("more than {NOTED} were announced at once"));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use tokio::sync::watch;
 
+use super::Listener;
 use super::announced::identity;
 use super::scan::Run;
 use super::sources::Sources;

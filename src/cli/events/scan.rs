@@ -11,7 +11,7 @@ use super::drain::drain;
 use super::sources::{Known, SourceArguments, Sources};
 use super::table::{Table, issues, problems, summary};
 use super::verify::verify;
-use super::{Chosen, Loaded};
+use super::{Chosen, Listener, Loaded};
 use crate::cli::output::{Stdout, color, no_stdout, print, width};
 use crate::cli::{Done, Exit, Stopped};
 use crate::controls::Severity;
@@ -141,32 +141,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes what a scan tells; an object that is announced is given back, with the number of the input that does.
-    pub(super) fn take(&mut self, told: Told) -> Option<(usize, Pointer)> {
-        match told {
-            Told::Detection(detection) => {
-                self.failed |= detection.rule.severity >= self.arguments.fail_on;
-                if self.arguments.json && self.broken.is_none() {
-                    self.broken = self.write(&detection).err();
-                }
-                self.table.add(&detection);
-            }
-            Told::Pointer { input, pointer } => return Some((input, pointer)),
-            Told::Input(report) => {
-                self.read += 1;
-                self.events += report.counts.events;
-                if report.problems_found > 0 {
-                    self.unread_found += report.problems_found;
-                    if self.unread.len() < UNREAD_KEPT {
-                        self.unread.push(report);
-                    }
-                }
-                self.progress();
-            }
-        }
-        None
-    }
-
     /// Writes a detection as a line. For a queue it matters that somebody reads it.
     fn write(&self, detection: &Detection) -> std::io::Result<()> {
         let mut line = serde_json::to_vec(detection)?;
@@ -184,11 +158,6 @@ impl<'a> Run<'a> {
             self.broken = std::io::stdout().lock().flush().err();
         }
         self.broken.is_none()
-    }
-
-    /// Notes something for people.
-    pub(super) fn note(&mut self, text: String) {
-        self.notes.push(text);
     }
 
     /// Notes something that is wrong, as a detection is.
@@ -244,6 +213,41 @@ impl<'a> Run<'a> {
         }
         let complete = loaded.left_out() == 0 && self.unread_found == 0 && !self.is_incomplete;
         Ok(Exit::of_scan(self.failed, complete))
+    }
+}
+
+impl Listener for Run<'_> {
+    fn take(&mut self, told: Told) -> Option<(usize, Pointer)> {
+        match told {
+            Told::Detection(detection) => {
+                self.failed |= detection.rule.severity >= self.arguments.fail_on;
+                if self.arguments.json && self.broken.is_none() {
+                    self.broken = self.write(&detection).err();
+                }
+                self.table.add(&detection);
+            }
+            Told::Pointer { input, pointer } => return Some((input, pointer)),
+            Told::Input(report) => {
+                self.read += 1;
+                self.events += report.counts.events;
+                if report.problems_found > 0 {
+                    self.unread_found += report.problems_found;
+                    if self.unread.len() < UNREAD_KEPT {
+                        self.unread.push(report);
+                    }
+                }
+                self.progress();
+            }
+        }
+        None
+    }
+
+    fn note(&mut self, text: String) {
+        self.notes.push(text);
+    }
+
+    fn unfetched(&mut self, objects: u64, why: &str) {
+        self.lacking(format!("not read: {objects} announced objects: {why}"));
     }
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::cli::{Stopped, settings};
-use crate::config::RegionName;
+use crate::config::{Config, RegionName};
 use crate::events::remote::lookup::{self, Period};
 use crate::events::remote::queue::Queue;
 use crate::events::remote::s3::{self, Address, Found};
@@ -67,6 +67,9 @@ pub(in crate::cli) struct SourceArguments {
     access: AccessArguments,
 }
 
+/// The word for the event history among [`Config::events`].
+const LOOKUP: &str = "lookup";
+
 /// Flags that say how AWS is reached, where it is.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AccessArguments {
@@ -79,12 +82,18 @@ pub(in crate::cli) struct AccessArguments {
     /// Region that is asked where nothing names another
     #[arg(long, value_name = "REGION", value_parser = RegionName::from_str)]
     home_region: Option<RegionName>,
+    /// The configuration, where it has been read already.
+    #[arg(skip)]
+    read: Option<Config>,
 }
 
 impl AccessArguments {
     /// Asks AWS who is calling.
     fn connect(&self) -> Result<Remote, Stopped> {
-        let mut config = settings::configuration(self.config.as_deref())?;
+        let mut config = match &self.read {
+            Some(config) => config.clone(),
+            None => settings::configuration(self.config.as_deref())?,
+        };
         config.profile = self.profile.clone().or(config.profile);
         config.home_region = self.home_region.clone().or(config.home_region);
         let connected = Remote::connect(&settings::source(&config), &settings::limits(&config));
@@ -93,6 +102,54 @@ impl AccessArguments {
 }
 
 impl SourceArguments {
+    /// The sources that a configuration names, from `since` on; the event history is that of its regions.
+    ///
+    /// # Errors
+    /// When a path or an address is none.
+    pub(super) fn of(config: &Config, since: Timestamp) -> Result<Self, Stopped> {
+        let is_lookup = |source: &&String| *source == LOOKUP;
+        let arguments = Self {
+            paths: config.events.iter().filter(|source| !is_lookup(source)).map(PathBuf::from).collect(),
+            lookup: config.events.iter().any(|source| is_lookup(&source)),
+            sqs: None,
+            follow: false,
+            no_fetch: false,
+            verify: false,
+            public_keys: None,
+            since: Some(since),
+            until: None,
+            account: Vec::new(),
+            region: config.regions.iter().map(ToString::to_string).collect(),
+            access: AccessArguments {
+                config: None,
+                profile: None,
+                home_region: None,
+                read: Some(config.clone()),
+            },
+        };
+        let named = arguments.named()?;
+        local(&named.paths, &arguments.question())?;
+        Ok(arguments)
+    }
+
+    /// What the paths mean.
+    fn named(&self) -> Result<Named, Stopped> {
+        let mut named = Named { has_stdin: false, addresses: Vec::new(), paths: Vec::new() };
+        for path in &self.paths {
+            match path.to_str() {
+                Some("-") => named.has_stdin = true,
+                Some(text) if Address::is_meant(text) => {
+                    let address = text.parse::<Address>();
+                    named
+                        .addresses
+                        .push(address.map_err(|error| Stopped::usage(miette::miette!("{error}")))?);
+                }
+                _ => named.paths.push(path.clone()),
+            }
+        }
+        Ok(named)
+    }
+
     /// The first moment that is asked for.
     pub(in crate::cli) const fn since(&self) -> Option<Timestamp> {
         self.since
@@ -130,19 +187,7 @@ impl SourceArguments {
     /// Finds what is to be read. AWS is asked who calls if something is to be fetched from it.
     pub(in crate::cli) fn open(&self) -> Result<Sources<'_>, Stopped> {
         let question = self.question();
-        let mut addresses = Vec::new();
-        let mut paths = Vec::new();
-        let mut has_stdin = false;
-        for path in &self.paths {
-            match path.to_str() {
-                Some("-") => has_stdin = true,
-                Some(text) if Address::is_meant(text) => {
-                    let address = text.parse::<Address>();
-                    addresses.push(address.map_err(|error| Stopped::usage(miette::miette!("{error}")))?);
-                }
-                _ => paths.push(path.clone()),
-            }
-        }
+        let Named { has_stdin, addresses, paths } = self.named()?;
         let mut sources = Sources {
             arguments: self,
             has_stdin,
@@ -173,6 +218,13 @@ fn local(paths: &[PathBuf], question: &Question) -> Result<Files, Stopped> {
 fn no_files(error: &FilesError) -> Stopped {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     Stopped::usage(miette::miette!("{error}{source}"))
+}
+
+/// What the paths of a command line mean.
+struct Named {
+    has_stdin: bool,
+    addresses: Vec<Address>,
+    paths: Vec<PathBuf>,
 }
 
 /// What is to be read.

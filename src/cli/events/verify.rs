@@ -1,5 +1,6 @@
 //! `--verify`: whether delivered log files are the ones that CloudTrail delivered.
 
+use super::Listener;
 use super::scan::Run;
 use super::sources::Sources;
 use crate::cli::Stopped;

@@ -60,6 +60,7 @@ pub struct Collector {
     inputs: u64,
     unread_inputs: u64,
     unread: Vec<UnreadInput>,
+    unfetched: u64,
 }
 
 impl Collector {
@@ -75,14 +76,32 @@ impl Collector {
             inputs: 0,
             unread_inputs: 0,
             unread: Vec::new(),
+            unfetched: 0,
         }
     }
 
-    /// Takes what a scan tells.
+    /// Takes what a scan tells. An object that is announced is for the caller to fetch, and to count by
+    /// [`Collector::unfetched`] where that fails.
     pub fn take(&mut self, told: &Told) {
         match told {
             Told::Detection(detection) => self.detection(detection),
             Told::Input(report) => self.input(report),
+            Told::Pointer { .. } => {}
+        }
+    }
+
+    /// Takes objects that messages announced, and that were not fetched.
+    pub fn unfetched(&mut self, objects: u64) {
+        self.unfetched += objects;
+    }
+
+    /// Takes a source that could not be read at all, with the reason.
+    pub fn unread(&mut self, name: &str, problem: &str) {
+        self.inputs += 1;
+        self.unread_inputs += 1;
+        if self.unread.len() < self.limits.named {
+            let problems = vec![problem.to_owned()];
+            self.unread.push(UnreadInput { name: name.to_owned(), problems_found: 1, problems });
         }
     }
 
@@ -164,7 +183,7 @@ impl Collector {
             counts: scanned.counts.into(),
             unread_inputs: self.unread_inputs,
             unread: std::mem::take(&mut self.unread),
-            unfetched: scanned.pointers.len() as u64,
+            unfetched: self.unfetched,
             correlations: scanned.correlations.into(),
             rules_left_out: left_out.count() as u64,
             issues: told.take(self.limits.named).map(RuleIssue::from).collect(),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Collector, Detections, Limits};
 use crate::events::detection::Detection;
 use crate::events::ruleset::{Issue, Loader, Options as RuleOptions, RuleSet};
-use crate::events::scan::{Scanned, Told, scan};
+use crate::events::scan::{Scan, Scanned, Told};
 use crate::events::source::{Input, Options};
 use crate::report::Report;
 use crate::report::sample::{DEV, HOSTILE, MANAGEMENT, PROD, report as posture};
@@ -91,14 +91,16 @@ fn rules() -> (RuleSet, Vec<Issue>) {
     loader.finish()
 }
 
-fn scanned(set: &RuleSet, options: &Options, tell: impl FnMut(Told)) -> Scanned {
+fn scanned(set: &RuleSet, options: &Options, mut tell: impl FnMut(Told)) -> Scanned {
     let records = json!({ "Records": events() }).to_string().into_bytes();
     let broken = format!("AWSLogs/{}", HOSTILE[5]);
     let inputs = vec![
         Input::bytes("AWSLogs/good.json", records),
         Input::bytes(broken, br#"{"Records":[{"a""#.to_vec()),
     ];
-    scan(inputs, set, options, NonZeroUsize::MIN, tell)
+    let mut scan = Scan::new(set, options.clone(), NonZeroUsize::MIN);
+    scan.read(inputs, &mut tell);
+    scan.finish(tell)
 }
 
 fn events() -> Vec<Value> {
