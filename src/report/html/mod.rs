@@ -76,11 +76,12 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
     page.part("head.html", &start::Head::of(report, role))?;
     page.raw(STYLE)?;
     page.part("start.html", &start::Start::of(report, role))?;
-    if let Some(changes) = &report.changes {
-        page.part("changes.html", &changes::ChangesPart::of(changes, report, role))?;
-    }
+    // It is short, and what changed may be long.
     if let Some(detections) = &report.detections {
         page.part("happened.html", &detections::Happened::of(detections))?;
+    }
+    if let Some(changes) = &report.changes {
+        page.part("changes.html", &changes::ChangesPart::of(changes, report, role))?;
     }
     page.part("answer.html", &start::Answer::of(report, &figures, &controls, role))?;
     page.part("not_observed.html", &not_observed::NotObserved::of(report, role))?;

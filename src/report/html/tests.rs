@@ -227,7 +227,7 @@ fn the_answer_comes_first_and_what_changed_before_it() {
     assert_eq!(order(&page(&changed())), [&["changes"][..], &rest].concat());
     let mut both = changed();
     both.set_detections(crate::report::detections::sample::detections());
-    assert_eq!(order(&page(&both)), [&["changes", "happened"][..], &rest].concat());
+    assert_eq!(order(&page(&both)), [&["happened", "changes"][..], &rest].concat());
 }
 
 #[test]
