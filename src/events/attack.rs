@@ -3,6 +3,8 @@
 //! Sigma writes `attack.initial_access` (or `attack.initial-access`) and `attack.t1078.004`; Falco's rules write
 //! `mitre_initial_access`, `MITRE_T1078` and plain `T1078.004`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// The [tactics](https://attack.mitre.org/tactics/enterprise/), with their ids, in the order of the matrix.
@@ -25,20 +27,20 @@ const TACTICS: [(&str, &str, &str); 15] = [
     ("impact", "TA0040", "Impact"),
 ];
 
-/// What a rule's tags say of ATT&CK.
+/// What a rule's tags say of ATT&CK; each of its detections has a share in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attack {
     /// Names of tactics, such as `Initial Access`, in the order of the matrix.
-    pub tactics: Vec<String>,
+    pub tactics: Arc<Vec<String>>,
     /// Ids of techniques, such as `T1078.004`, sorted.
-    pub techniques: Vec<String>,
+    pub techniques: Arc<Vec<String>>,
 }
 
 impl Attack {
     /// Collects what is about ATT&CK among a rule's tags.
     #[must_use]
     pub fn from_tags<'t>(tags: impl IntoIterator<Item = &'t str>) -> Self {
-        let mut attack = Self::default();
+        let (mut tactics, mut techniques) = (Vec::new(), Vec::new());
         for tag in tags {
             let tag = tag.trim().to_ascii_lowercase();
             let word = ["attack.", "mitre_", "mitre.", "mitre-"]
@@ -46,16 +48,16 @@ impl Attack {
                 .find_map(|prefix| tag.strip_prefix(prefix))
                 .unwrap_or(&tag);
             if let Some(technique) = technique(word) {
-                attack.techniques.push(technique);
+                techniques.push(technique);
             } else if word.len() < tag.len() {
-                attack.tactics.extend(tactic(word).map(str::to_owned));
+                tactics.extend(tactic(word).map(str::to_owned));
             }
         }
-        attack.tactics.sort_by_key(|name| TACTICS.iter().position(|(_, _, known)| known == name));
-        attack.tactics.dedup();
-        attack.techniques.sort();
-        attack.techniques.dedup();
-        attack
+        tactics.sort_by_key(|name| TACTICS.iter().position(|(_, _, known)| known == name));
+        tactics.dedup();
+        techniques.sort();
+        techniques.dedup();
+        Self { tactics: Arc::new(tactics), techniques: Arc::new(techniques) }
     }
 
     /// Whether a filter such as `T1078`, `t1078.004`, `TA0001` or `initial access` picks this.

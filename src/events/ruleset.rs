@@ -1,5 +1,6 @@
 //! The rules that a run has, whatever they were written in.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::attack::Attack;
-use super::detection::Detection;
+use super::detection::{Actor, Detection, EventText};
 use super::engine::predicate::Predicate;
 use super::engine::{Engine, Scratch};
 use super::falco::{self, FalcoRule, Output};
@@ -242,6 +243,8 @@ pub struct Match<'r, 'e> {
     pub record: &'e Record<'e>,
     /// The running number of the event.
     number: u64,
+    /// The text of the event, made for the first detection of it.
+    text: &'e OnceCell<EventText>,
 }
 
 impl RuleSet {
@@ -315,20 +318,21 @@ impl RuleSet {
     ///
     /// Records that tell of unusual numbers of calls (CloudTrail Insights) are no events to any rule; records
     /// without a readable `eventTime` or without an `eventType` are none to Falco's rules.
-    pub fn evaluate<'r, 'e>(
+    pub fn evaluate<'r>(
         &'r self,
-        record: &'e Record<'e>,
+        record: &Record<'_>,
         scratch: &mut Scratch,
-        mut found: impl FnMut(Match<'r, 'e>),
+        mut found: impl FnMut(Match<'r, '_>),
     ) {
+        let number = scratch.next_number();
         let matched = self.engine.matches(record, scratch);
         if matched.is_empty() || record.is_insight() {
             return;
         }
         let mut is_falco_event = None;
-        let rules: Vec<usize> = matched.to_vec();
-        for rule in rules {
-            let Some(rule) = self.rules.get(rule) else { continue };
+        let text = OnceCell::new();
+        for rule in matched {
+            let Some(rule) = self.rules.get(*rule) else { continue };
             if rule.info.language == Language::Falco {
                 let known = is_falco_event.get_or_insert_with(|| {
                     record.timestamp().is_some() && record.value(Key::EventType).is_some()
@@ -340,7 +344,7 @@ impl RuleSet {
                     *known = false;
                 }
             }
-            found(Match { rule, record, number: scratch.number() });
+            found(Match { rule, record, number, text: &text });
         }
     }
 
@@ -404,16 +408,22 @@ impl Match<'_, '_> {
     /// What is told of it.
     #[must_use]
     pub fn detection(&self) -> Detection {
-        Detection::new(Arc::clone(&self.rule.info), self.record, self.output())
+        let actor = Actor::of(self.record);
+        let output = self.output_about(&actor);
+        let text = self.text.get_or_init(|| EventText::of(self.record)).clone();
+        Detection::new(Arc::clone(&self.rule.info), self.record, text, actor, output)
     }
 
     /// The rule's text with the event's values; for a rule without a text its title and what happened.
     #[must_use]
     pub fn output(&self) -> String {
+        self.output_about(&Actor::of(self.record))
+    }
+
+    fn output_about(&self, actor: &Actor) -> String {
         if let Some(output) = &self.rule.output {
             return output.print(self.record, self.number);
         }
-        let actor = super::detection::Actor::of(self.record);
         let text = |key| self.record.text(key).unwrap_or("unknown".into());
         format!(
             "{} (user={}, IP={}, region={}, event={} of {})",

@@ -269,6 +269,23 @@ pub fn folded(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.to_lowercase())
 }
 
+/// Hands the text in lower case to `take`; nothing is allocated for a short text of ASCII letters.
+pub(super) fn with_folded<T>(text: &str, take: impl FnOnce(&str) -> T) -> T {
+    /// As long as most names and user agents.
+    const SHORT: usize = 128;
+    let mut short = [0; SHORT];
+    if let Some(place) = short.get_mut(..text.len())
+        && text.is_ascii()
+    {
+        place.copy_from_slice(text.as_bytes());
+        place.make_ascii_lowercase();
+        if let Ok(text) = std::str::from_utf8(place) {
+            return take(text);
+        }
+    }
+    take(&folded(text))
+}
+
 impl TextTest {
     /// The test for one of several texts, in any case or not.
     #[must_use]
@@ -310,16 +327,15 @@ impl TextTest {
             Self::EqualsFolded(sought) => equal_folded(text, sought),
             Self::In(sought) => sought.binary_search_by(|one| (**one).cmp(text)).is_ok(),
             Self::InFolded(sought) => {
-                let text = folded(text);
-                sought.binary_search_by(|one| (**one).cmp(&text)).is_ok()
+                with_folded(text, |text| sought.binary_search_by(|one| (**one).cmp(text)).is_ok())
             }
             Self::Contains(sought) => text.contains(&**sought),
-            Self::ContainsFolded(sought) => folded(text).contains(&**sought),
+            Self::ContainsFolded(sought) => with_folded(text, |text| text.contains(&**sought)),
             Self::ContainsAsciiFolded(sought) => text.to_ascii_lowercase().contains(&**sought),
             Self::StartsWith(sought) => text.starts_with(&**sought),
-            Self::StartsWithFolded(sought) => folded(text).starts_with(&**sought),
+            Self::StartsWithFolded(sought) => with_folded(text, |text| text.starts_with(&**sought)),
             Self::EndsWith(sought) => text.ends_with(&**sought),
-            Self::EndsWithFolded(sought) => folded(text).ends_with(&**sought),
+            Self::EndsWithFolded(sought) => with_folded(text, |text| text.ends_with(&**sought)),
             Self::Matches(expression) => expression.is_match(text),
             Self::Order(comparison, sought) => comparison.holds(text.cmp(sought)),
             Self::Number(comparison, sought) => Number::parse(text)
