@@ -117,8 +117,8 @@ mod tests {
             "attack.t10",
             "attack.ta0040",
         ]);
-        assert_eq!(attack.tactics, ["Initial Access", "Persistence", "Impact"]);
-        assert_eq!(attack.techniques, ["T1078.004", "T1098"]);
+        assert_eq!(*attack.tactics, ["Initial Access", "Persistence", "Impact"]);
+        assert_eq!(*attack.techniques, ["T1078.004", "T1098"]);
     }
 
     #[test]

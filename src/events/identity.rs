@@ -56,6 +56,13 @@ impl Member {
         })
     }
 
+    /// The member with the name that this text is.
+    fn written(parent: Option<Self>, name: Json<'_>) -> Option<Self> {
+        let written = name.text().strip_prefix('"')?.strip_suffix('"')?;
+        // A name that is spelled with escapes has a backslash, as no member has.
+        Self::named(parent, written.as_bytes()).or_else(|| Self::named(parent, name.as_str()?.as_bytes()))
+    }
+
     /// The member at the end of a path of keys below `userIdentity`; `None` for one without a place.
     pub(super) fn at<S: AsRef<str>>(path: &[S]) -> Option<Self> {
         path.iter().try_fold(None, |parent, step| Self::named(parent, step.as_ref().as_bytes()).map(Some))?
@@ -104,7 +111,7 @@ impl Identity {
         }
         while let Some(name) = walk.value() {
             let Some(start) = walk.start() else { return };
-            let member = name.as_str().and_then(|name| Member::named(parent, name.as_bytes()));
+            let member = Member::written(parent, name);
             let Some(member) = member.filter(|member| !self.has(*member)) else {
                 walk.value();
                 continue;

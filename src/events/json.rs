@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 use serde::Deserializer as _;
 use serde::de::Visitor;
 
@@ -66,7 +66,7 @@ impl<'a> Json<'a> {
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if memchr(b'\\', inner.as_bytes()).is_none() {
+        if quote_or_backslash(self.0.as_bytes(), 1) == Some(self.0.len() - 1) {
             return Some(Cow::Borrowed(inner));
         }
         Some(Cow::Owned(unescape(self.0)))
@@ -258,7 +258,7 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Where the next `"` or `\\` is.
+/// Where the next `"` or `\` is.
 // Most strings of a record are shorter than what a search with vectors pays for: eight bytes at a time, in line, find
 // the ends of those in half the time.
 fn quote_or_backslash(bytes: &[u8], start: usize) -> Option<usize> {

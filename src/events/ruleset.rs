@@ -447,6 +447,11 @@ impl Match<'_, '_> {
     /// An event without a readable time, or without a field that groups are made by, is not counted.
     #[must_use]
     pub fn observations(&self) -> Vec<Observation> {
+        self.observations_of(None)
+    }
+
+    /// The same where the detection may have been made already.
+    pub(super) fn observations_of(&self, made: Option<&Detection>) -> Vec<Observation> {
         if self.rule.correlations.is_empty() {
             return Vec::new();
         }
@@ -457,7 +462,8 @@ impl Match<'_, '_> {
             .iter()
             .filter_map(|membership| {
                 let (group, value) = membership.member.read(self.record)?;
-                let detection = detection.get_or_insert_with(|| kept(self.detection()));
+                let detection =
+                    detection.get_or_insert_with(|| kept(made.cloned().unwrap_or_else(|| self.detection())));
                 Some(Observation {
                     correlation: membership.correlation,
                     member: membership.place,

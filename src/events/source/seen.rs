@@ -82,11 +82,17 @@ impl Seen {
     pub const AT_MOST: usize = 2 * Self::HALF;
     /// What a table of 2^20 places holds before it grows.
     const HALF: usize = (1 << 20) / 8 * 7;
+    /// Events up to which a table grows as it is needed; a scan of more gets all of it at once.
+    const FEW: usize = 1 << 14;
 
     /// Notes an event; `true` if it is new.
     pub fn insert(&mut self, event: EventId) -> bool {
         if self.before.contains(&event) {
             return false;
+        }
+        if self.latest.len() == Self::FEW {
+            // Growing by doubling would move every event as often as it is asked for.
+            self.latest.reserve(Self::HALF - Self::FEW);
         }
         let is_new = self.latest.insert(event);
         if self.latest.len() >= Self::HALF {
