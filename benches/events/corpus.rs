@@ -214,23 +214,16 @@ fn push_record(text: &mut String, random: &mut Random) {
             found
         })
         .unwrap_or(&CALLS[0]);
-    let (role, key) = (random.below(40), random.next() % 0xffff_ffff);
     let second = random.below(3600);
+    text.push_str(r#"{"eventVersion":"1.11","userIdentity":"#);
+    let address = push_identity(text, second, random);
     let _ = write!(
         text,
-        r#"{{"eventVersion":"1.11","userIdentity":{{"type":"AssumedRole","principalId":"AROAEXAMPLE{role:09}:i-{key:017x}","arn":"arn:aws:sts::111122223333:assumed-role/service-{role}/i-{key:017x}","accountId":"111122223333","accessKeyId":"ASIAEXAMPLE{key:08X}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROAEXAMPLE{role:09}","arn":"arn:aws:iam::111122223333:role/service-{role}","accountId":"111122223333","userName":"service-{role}"}},"attributes":{{"creationDate":"2026-01-01T00:{:02}:{:02}Z","mfaAuthenticated":"false"}},"ec2RoleDelivery":"2.0"}}}},"eventTime":"2026-01-01T01:{:02}:{:02}Z","eventSource":"{}","eventName":"{}","awsRegion":"eu-west-1","sourceIPAddress":"10.{}.{}.{}","userAgent":"aws-sdk-java/2.{}.{} Linux/5.10.{} Java_HotSpot(TM)_64-Bit_Server_VM/17.0.9","#,
-        second / 60,
-        second % 60,
+        r#","eventTime":"2026-01-01T01:{:02}:{:02}Z","eventSource":"{}","eventName":"{}","awsRegion":"eu-west-1",{address},"#,
         second / 60,
         second % 60,
         call.source,
         call.name,
-        random.below(4),
-        random.below(256),
-        random.below(256),
-        random.below(30),
-        random.below(300),
-        random.below(250),
     );
     if random.below(100) < 4 {
         text.push_str(r#""errorCode":"AccessDenied","errorMessage":"User is not authorized to perform this call because no identity-based policy allows it","#);
@@ -245,6 +238,56 @@ fn push_record(text: &mut String, random: &mut Random) {
         call.reads,
         call.source,
     );
+}
+
+/// Appends who made the call; what the record says of where it came from.
+///
+/// Of a hundred calls in an account whose work is done by roles, about so many are made by role sessions (62), by
+/// services for themselves (22), by users with keys (15), and from other accounts (1).
+fn push_identity(text: &mut String, second: u64, random: &mut Random) -> String {
+    let (role, key) = (random.below(40), random.next() % 0xffff_ffff);
+    let from_outside = |random: &mut Random| {
+        format!(
+            r#""sourceIPAddress":"10.{}.{}.{}","userAgent":"aws-sdk-java/2.{}.{} Linux/5.10.{} Java_HotSpot(TM)_64-Bit_Server_VM/17.0.9""#,
+            random.below(4),
+            random.below(256),
+            random.below(256),
+            random.below(30),
+            random.below(300),
+            random.below(250),
+        )
+    };
+    match random.below(100) {
+        0..62 => {
+            let _ = write!(
+                text,
+                r#"{{"type":"AssumedRole","principalId":"AROAEXAMPLE{role:09}:i-{key:017x}","arn":"arn:aws:sts::111122223333:assumed-role/service-{role}/i-{key:017x}","accountId":"111122223333","accessKeyId":"ASIAEXAMPLE{key:08X}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROAEXAMPLE{role:09}","arn":"arn:aws:iam::111122223333:role/service-{role}","accountId":"111122223333","userName":"service-{role}"}},"attributes":{{"creationDate":"2026-01-01T00:{:02}:{:02}Z","mfaAuthenticated":"false"}},"ec2RoleDelivery":"2.0"}}}}"#,
+                second / 60,
+                second % 60,
+            );
+            from_outside(random)
+        }
+        62..84 => {
+            let services = ["ec2", "lambda", "ecs-tasks", "config", "cloudtrail"];
+            let service = services[usize::try_from(random.below(5)).unwrap_or_default()];
+            let _ = write!(text, r#"{{"type":"AWSService","invokedBy":"{service}.amazonaws.com"}}"#);
+            format!(r#""sourceIPAddress":"{service}.amazonaws.com","userAgent":"{service}.amazonaws.com""#)
+        }
+        84..99 => {
+            let _ = write!(
+                text,
+                r#"{{"type":"IAMUser","principalId":"AIDAEXAMPLE{role:09}","arn":"arn:aws:iam::111122223333:user/ci/runner-{role}","accountId":"111122223333","accessKeyId":"AKIAEXAMPLE{role:09}","userName":"runner-{role}"}}"#,
+            );
+            from_outside(random)
+        }
+        _ => {
+            let _ = write!(
+                text,
+                r#"{{"type":"AWSAccount","principalId":"AROAEXAMPLE{role:09}:i-{key:017x}","accountId":"444455556666"}}"#,
+            );
+            from_outside(random)
+        }
+    }
 }
 
 /// Appends a template with a number in the place of every `#`.

@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use upright::events::engine::Scratch;
 use upright::events::record::Record;
-use upright::events::ruleset::{self, Loader, Match, RuleSet};
+use upright::events::ruleset::{self, Loader, RuleSet};
+use upright::events::scan::{Scan, Told};
 use upright::events::source::pool::{self, Delivered};
 use upright::events::source::{Input, Options, Origin};
 
@@ -100,12 +101,8 @@ impl Line {
             Self::Limit => {
                 (over_files(files, threads, |bytes| names(std::str::from_utf8(bytes).unwrap())), 0)
             }
-            Self::Read | Self::Rules | Self::AllRules => {
-                scan(files, threads, &rule_set(self.rules()), |_| ())
-            }
-            Self::RulesTold | Self::AllRulesTold => {
-                scan(files, threads, &rule_set(self.rules()), |matched| matched.detection())
-            }
+            Self::Read | Self::Rules | Self::AllRules => judge(files, threads, &rule_set(self.rules())),
+            Self::RulesTold | Self::AllRulesTold => tell(files, threads, &rule_set(self.rules())),
         }
     }
 }
@@ -271,30 +268,39 @@ fn rule_set(folders: &[&str]) -> RuleSet {
     rules
 }
 
-/// Reads and judges as `upright events scan` does; how many events and matches that were.
-fn scan<T: Send>(
-    files: &[PathBuf],
-    threads: usize,
-    rules: &RuleSet,
-    tell: impl Fn(&Match<'_, '_>) -> T + Sync,
-) -> (u64, u64) {
-    let inputs = files.iter().cloned().map(Input::file);
+/// Reads and judges as `upright events scan` does, without describing what matched; how many events and matches.
+fn judge(files: &[PathBuf], threads: usize, rules: &RuleSet) -> (u64, u64) {
     let watch = || {
         let mut scratch = Scratch::default();
-        let tell = &tell;
-        move |record: &Record<'_>, _: Origin, found: &mut Vec<T>| {
+        move |record: &Record<'_>, _: Origin, found: &mut Vec<()>| {
             rules.evaluate(record, &mut scratch, |matched| {
                 if matched.rule.is_reported {
-                    found.push(tell(&matched));
+                    found.push(());
                 }
             });
         }
     };
     let mut matches = 0;
-    let threads = NonZeroUsize::new(threads).unwrap();
-    let counts = pool::read(inputs, &Options::default(), threads, watch, |delivered| {
-        matches += u64::from(matches!(delivered, Delivered::Found(_)));
+    let inputs = files.iter().cloned().map(Input::file);
+    let counts = pool::read(inputs, &Options::default(), workers(threads), watch, |delivered| {
+        matches += u64::from(matches!(delivered, Delivered::Found(())));
     });
     assert_eq!(counts.found(), counts.events);
     (counts.events, matches)
+}
+
+/// All that `upright events scan` does but print; how many events and detections.
+fn tell(files: &[PathBuf], threads: usize, rules: &RuleSet) -> (u64, u64) {
+    let mut detections = 0;
+    let inputs: Vec<Input> = files.iter().cloned().map(Input::file).collect();
+    let mut count = |told: Told| detections += u64::from(matches!(told, Told::Detection(_)));
+    let mut scan = Scan::new(rules, Options::default(), workers(threads));
+    scan.read(inputs, &mut count);
+    let scanned = scan.finish(count);
+    assert_eq!(scanned.counts.found(), scanned.counts.events);
+    (scanned.counts.events, detections)
+}
+
+fn workers(threads: usize) -> NonZeroUsize {
+    NonZeroUsize::new(threads).unwrap()
 }

@@ -4,6 +4,7 @@
 //! `mitre_initial_access`, `MITRE_T1078` and plain `T1078.004`.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -28,20 +29,20 @@ const TACTICS: [(&str, &str, &str); 15] = [
     ("impact", "TA0040", "Impact"),
 ];
 
-/// What a rule's tags say of ATT&CK.
+/// What a rule's tags say of ATT&CK; each of its detections has a share in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attack {
     /// Names of tactics, such as `Initial Access`, in the order of the matrix.
-    pub tactics: Vec<String>,
+    pub tactics: Arc<Vec<String>>,
     /// Ids of techniques, such as `T1078.004`, sorted.
-    pub techniques: Vec<String>,
+    pub techniques: Arc<Vec<String>>,
 }
 
 impl Attack {
     /// Collects what is about ATT&CK among a rule's tags.
     #[must_use]
     pub fn from_tags<'t>(tags: impl IntoIterator<Item = &'t str>) -> Self {
-        let mut attack = Self::default();
+        let (mut tactics, mut techniques) = (Vec::new(), Vec::new());
         for tag in tags {
             let tag = tag.trim().to_ascii_lowercase();
             let word = ["attack.", "mitre_", "mitre.", "mitre-"]
@@ -49,16 +50,16 @@ impl Attack {
                 .find_map(|prefix| tag.strip_prefix(prefix))
                 .unwrap_or(&tag);
             if let Some(technique) = technique(word) {
-                attack.techniques.push(technique);
+                techniques.push(technique);
             } else if word.len() < tag.len() {
-                attack.tactics.extend(tactic(word).map(str::to_owned));
+                tactics.extend(tactic(word).map(str::to_owned));
             }
         }
-        attack.tactics.sort_by_key(|name| tactic_place(name));
-        attack.tactics.dedup();
-        attack.techniques.sort();
-        attack.techniques.dedup();
-        attack
+        tactics.sort_by_key(|name| tactic_place(name));
+        tactics.dedup();
+        techniques.sort();
+        techniques.dedup();
+        Self { tactics: Arc::new(tactics), techniques: Arc::new(techniques) }
     }
 
     /// Whether a filter picks this. A technique picks its sub-techniques too.
@@ -157,8 +158,8 @@ mod tests {
             "attack.t10",
             "attack.ta0040",
         ]);
-        assert_eq!(attack.tactics, ["Initial Access", "Persistence", "Impact"]);
-        assert_eq!(attack.techniques, ["T1078.004", "T1098"]);
+        assert_eq!(*attack.tactics, ["Initial Access", "Persistence", "Impact"]);
+        assert_eq!(*attack.techniques, ["T1078.004", "T1098"]);
     }
 
     #[test]

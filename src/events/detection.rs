@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::attack::Attack;
+use super::identity::Member;
 use super::json::Json;
 use super::record::{Key, Record};
 use super::ruleset::RuleInfo;
@@ -50,16 +51,21 @@ pub struct Detection {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub related_events: Vec<String>,
     /// The record itself.
-    pub event: Box<RawValue>,
+    pub event: EventText,
 }
 
 impl Detection {
-    /// Describes a match of a rule with an event.
+    /// Describes a match of a rule with an event, whose text and actor are at hand.
     #[must_use]
-    pub fn new(rule: Arc<RuleInfo>, record: &Record<'_>, output: String) -> Self {
+    pub(super) fn new(
+        rule: Arc<RuleInfo>,
+        record: &Record<'_>,
+        event: EventText,
+        actor: Actor,
+        output: String,
+    ) -> Self {
         let event_id = record.event_id();
         let owned = |key| record.text(key).map(String::from);
-        let actor = Actor::of(record);
         Self {
             id: detection_id(&rule.id, event_id.as_deref().unwrap_or_else(|| record.raw())),
             time: record.timestamp(),
@@ -73,7 +79,7 @@ impl Detection {
             resources: touched_resources(record),
             attack: rule.attack.clone(),
             related_events: Vec::new(),
-            event: raw_value(record),
+            event,
             actor,
             rule,
             output,
@@ -89,14 +95,55 @@ pub fn detection_id(rule_id: &str, event_id: &str) -> String {
     hash.update(rule_id.len().to_be_bytes());
     hash.update(rule_id);
     hash.update(event_id);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }
 
-/// The record on one line, which is how detections are kept.
-fn raw_value(record: &Record<'_>) -> Box<RawValue> {
-    RawValue::from_string(record.json().compact().into_owned())
-        // Not reached: the record was checked to be JSON.
-        .unwrap_or_else(|_| RawValue::NULL.to_owned())
+/// Two digits for each byte, in lower case.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
+}
+
+/// The JSON of a record on one line, which all detections of an event share.
+// INVARIANT: one JSON value that `serde_json` accepted. A `RawValue` would say so too, but one is made of text only
+// by checking the text again, which for a record of a detection takes as long as all the rest of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventText(Arc<str>);
+
+impl EventText {
+    /// The text of a record.
+    pub(super) fn of(record: &Record<'_>) -> Self {
+        Self(record.json().compact().into())
+    }
+
+    /// The JSON.
+    #[must_use]
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Box<RawValue>> for EventText {
+    fn from(value: Box<RawValue>) -> Self {
+        Self(Json::checked(value.get()).compact().into())
+    }
+}
+
+impl Serialize for EventText {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(Self::from)
+    }
 }
 
 /// Who made the call, as far as the record says.
@@ -126,18 +173,16 @@ impl Actor {
     /// The identity that a record names.
     #[must_use]
     pub fn of(record: &Record<'_>) -> Self {
-        let text = |path: &[&str]| {
-            record.at(Key::UserIdentity, path).and_then(Json::as_str).filter(|text| !text.is_empty())
-        };
-        let owned = |path: &[&str]| text(path).map(String::from);
-        let arn = text(&["arn"]);
-        let issuer = owned(&["sessionContext", "sessionIssuer", "arn"]);
+        let text = |member| record.identity(member).and_then(Json::as_str).filter(|text| !text.is_empty());
+        let owned = |member| text(member).map(String::from);
+        let arn = text(Member::Arn);
+        let issuer = owned(Member::IssuerArn);
         let is_session = arn.as_deref().is_some_and(|arn| arn.contains(":assumed-role/"));
-        let invoked_by = owned(&["invokedBy"]);
+        let invoked_by = owned(Member::InvokedBy);
         Self {
-            kind: owned(&["type"]),
-            name: owned(&["sessionContext", "sessionIssuer", "userName"])
-                .or_else(|| owned(&["userName"]))
+            kind: owned(Member::Kind),
+            name: owned(Member::IssuerUserName)
+                .or_else(|| owned(Member::UserName))
                 .or_else(|| arn.as_deref().and_then(name_in_arn))
                 .or_else(|| invoked_by.clone()),
             session_name: arn
@@ -146,9 +191,8 @@ impl Actor {
                 .and_then(|arn| arn.rsplit_once('/'))
                 .map(|(_, session)| session.to_owned()),
             arn: issuer.or_else(|| arn.map(String::from)),
-            account_id: owned(&["accountId"])
-                .or_else(|| owned(&["sessionContext", "sessionIssuer", "accountId"])),
-            access_key_id: owned(&["accessKeyId"]),
+            account_id: owned(Member::AccountId).or_else(|| owned(Member::IssuerAccountId)),
+            access_key_id: owned(Member::AccessKeyId),
             invoked_by,
         }
     }

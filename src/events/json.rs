@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 use serde::Deserializer as _;
 use serde::de::Visitor;
 
@@ -66,7 +66,7 @@ impl<'a> Json<'a> {
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if memchr(b'\\', inner.as_bytes()).is_none() {
+        if quote_or_backslash(self.0.as_bytes(), 1) == Some(self.0.len() - 1) {
             return Some(Cow::Borrowed(inner));
         }
         Some(Cow::Owned(unescape(self.0)))
@@ -118,6 +118,16 @@ impl<'a> Json<'a> {
                 Cow::Owned(compact)
             }
         }
+    }
+
+    /// A way through this value that can step into its parts.
+    pub(super) const fn walk(self) -> Walk<'a> {
+        Walk { text: self.0, at: 0 }
+    }
+
+    /// The part of this value that a [`Walk`] through it passed over.
+    pub(super) fn part(self, start: usize, end: usize) -> Option<Self> {
+        self.0.get(start..end).map(Self)
     }
 
     /// The value as one reads it: the text of a string, and the compact JSON of anything else.
@@ -177,7 +187,7 @@ impl<'a> Iterator for Elements<'a> {
 
 /// A place inside an object or an array.
 #[derive(Debug, Clone)]
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     text: &'a str,
     at: usize,
 }
@@ -188,18 +198,38 @@ impl<'a> Walk<'a> {
         Self { text, at }
     }
 
-    /// The next value at this level; in an object the names are values like any other.
-    fn value(&mut self) -> Option<Json<'a>> {
+    /// Where the next value at this level begins, which is where this place then is; `None` after the last.
+    pub(super) fn start(&mut self) -> Option<usize> {
         let bytes = self.text.as_bytes();
-        let start = loop {
+        loop {
             match bytes.get(self.at)? {
                 b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => self.at += 1,
                 b'}' | b']' => return None,
-                _ => break self.at,
+                _ => return Some(self.at),
             }
-        };
-        self.at = value_end(bytes, start);
+        }
+    }
+
+    /// The next value at this level; in an object the names are values like any other.
+    pub(super) fn value(&mut self) -> Option<Json<'a>> {
+        let start = self.start()?;
+        self.at = value_end(self.text.as_bytes(), start);
         self.text.get(start..self.at).map(Json)
+    }
+
+    /// What sort of value the next one is.
+    pub(super) fn kind(&self) -> Kind {
+        Json(self.text.get(self.at..).unwrap_or_default()).kind()
+    }
+
+    /// Steps over the bracket that the next value begins with, or, after its last part, over the one it ends with.
+    pub(super) fn over_bracket(&mut self) {
+        self.at = self.text.len().min(self.at + 1);
+    }
+
+    /// Where this place is: bytes from the start of the text.
+    pub(super) const fn at(&self) -> usize {
+        self.at
     }
 }
 
@@ -219,14 +249,41 @@ fn value_end(bytes: &[u8], start: usize) -> usize {
 /// Where the string that begins at `start` ends.
 fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
-    while let Some(rest) = bytes.get(at..) {
-        match memchr2(b'"', b'\\', rest) {
-            Some(found) if rest.get(found) == Some(&b'"') => return at + found + 1,
-            Some(found) => at += found + 2,
-            None => break,
+    while let Some(found) = quote_or_backslash(bytes, at) {
+        if bytes.get(found) == Some(&b'"') {
+            return found + 1;
         }
+        at = found + 2;
     }
     bytes.len()
+}
+
+/// Where the next `"` or `\` is.
+// Most strings of a record are shorter than what a search with vectors pays for: eight bytes at a time, in line, find
+// the ends of those in half the time.
+fn quote_or_backslash(bytes: &[u8], start: usize) -> Option<usize> {
+    /// Five words are as long as an ARN.
+    const WORDS: usize = 5;
+    let mut at = start;
+    for _ in 0..WORDS {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = zero_bytes(word ^ EACH * 0x22) | zero_bytes(word ^ EACH * 0x5c);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', bytes.get(at..)?).map(|found| at + found)
+}
+
+/// A one in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bit of each byte that is zero; those of bytes above the lowest zero may be wrong
+/// ([Bit Twiddling Hacks](https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord)).
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & (EACH << 7)
 }
 
 /// Where the object or array that begins at `start` ends.

@@ -8,6 +8,7 @@ pub mod detection;
 pub mod engine;
 pub mod examples;
 pub mod falco;
+mod identity;
 pub mod integrity;
 pub mod json;
 pub mod own;

@@ -5,13 +5,16 @@
 //! when a rule asks for it.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{MapAccess, Visitor};
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::identity::{Identity, Member};
 use super::json::Json;
 
 /// Declares the top-level keys that have a place of their own.
@@ -29,6 +32,13 @@ macro_rules! keys {
             /// The key with this spelling.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
+                Self::from_bytes(name.as_bytes())
+            }
+
+            /// The key that these bytes spell.
+            // Byte strings, because the compiler tells those apart by length and letter, and texts one after the other.
+            #[must_use]
+            pub(super) fn from_bytes(name: &[u8]) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)+
                     _ => None,
@@ -38,45 +48,47 @@ macro_rules! keys {
             /// The key as it is written in a record.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
+                let name: &[u8] = match self { $(Self::$variant => $name),+ };
+                // Not reached: the names are ASCII.
+                match std::str::from_utf8(name) { Ok(name) => name, Err(_) => "" }
             }
         }
     };
 }
 
 keys! {
-    Addendum = "addendum",
-    AdditionalEventData = "additionalEventData",
-    ApiVersion = "apiVersion",
-    AwsRegion = "awsRegion",
-    EdgeDeviceDetails = "edgeDeviceDetails",
-    ErrorCode = "errorCode",
-    ErrorMessage = "errorMessage",
-    EventCategory = "eventCategory",
-    EventContext = "eventContext",
-    EventId = "eventID",
-    EventName = "eventName",
-    EventSource = "eventSource",
-    EventTime = "eventTime",
-    EventType = "eventType",
-    EventVersion = "eventVersion",
-    InsightDetails = "insightDetails",
-    ManagementEvent = "managementEvent",
-    ReadOnly = "readOnly",
-    RecipientAccountId = "recipientAccountId",
-    RequestId = "requestID",
-    RequestParameters = "requestParameters",
-    Resources = "resources",
-    ResponseElements = "responseElements",
-    ServiceEventDetails = "serviceEventDetails",
-    SessionCredentialFromConsole = "sessionCredentialFromConsole",
-    SharedEventId = "sharedEventID",
-    SourceIpAddress = "sourceIPAddress",
-    TlsDetails = "tlsDetails",
-    UserAgent = "userAgent",
-    UserIdentity = "userIdentity",
-    VpcEndpointAccountId = "vpcEndpointAccountId",
-    VpcEndpointId = "vpcEndpointId",
+    Addendum = b"addendum",
+    AdditionalEventData = b"additionalEventData",
+    ApiVersion = b"apiVersion",
+    AwsRegion = b"awsRegion",
+    EdgeDeviceDetails = b"edgeDeviceDetails",
+    ErrorCode = b"errorCode",
+    ErrorMessage = b"errorMessage",
+    EventCategory = b"eventCategory",
+    EventContext = b"eventContext",
+    EventId = b"eventID",
+    EventName = b"eventName",
+    EventSource = b"eventSource",
+    EventTime = b"eventTime",
+    EventType = b"eventType",
+    EventVersion = b"eventVersion",
+    InsightDetails = b"insightDetails",
+    ManagementEvent = b"managementEvent",
+    ReadOnly = b"readOnly",
+    RecipientAccountId = b"recipientAccountId",
+    RequestId = b"requestID",
+    RequestParameters = b"requestParameters",
+    Resources = b"resources",
+    ResponseElements = b"responseElements",
+    ServiceEventDetails = b"serviceEventDetails",
+    SessionCredentialFromConsole = b"sessionCredentialFromConsole",
+    SharedEventId = b"sharedEventID",
+    SourceIpAddress = b"sourceIPAddress",
+    TlsDetails = b"tlsDetails",
+    UserAgent = b"userAgent",
+    UserIdentity = b"userIdentity",
+    VpcEndpointAccountId = b"vpcEndpointAccountId",
+    VpcEndpointId = b"vpcEndpointId",
 }
 
 /// Why some bytes are no record.
@@ -108,6 +120,8 @@ pub struct Record<'a> {
     known: [Option<Json<'a>>; Key::COUNT],
     /// Keys that AWS may add, and those of tests.
     other: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// Where the members of `userIdentity` stand, once someone has asked for one.
+    identity: OnceCell<Option<Identity>>,
 }
 
 impl<'a> Record<'a> {
@@ -138,16 +152,25 @@ impl<'a> Record<'a> {
     pub fn read(text: &'a str) -> Result<(Self, &'a str), RecordError> {
         let start = text.len() - text.trim_ascii_start().len();
         let body = text.get(start..).unwrap_or_default();
-        let mut stream = serde_json::Deserializer::from_str(body).into_iter::<Parts<'a>>();
-        let parts = match stream.next() {
-            Some(Ok(parts)) => parts,
-            Some(Err(error)) if error.is_eof() => return Err(RecordError::Incomplete),
-            None => return Err(RecordError::Incomplete),
-            Some(Err(error)) => return Err(malformed(text, start, body, &error)),
+        let mut record = Self {
+            raw: Json::checked(""),
+            known: [None; Key::COUNT],
+            other: Vec::new(),
+            identity: OnceCell::new(),
         };
-        let end = stream.byte_offset();
+        let mut deserializer = serde_json::Deserializer::from_str(body);
+        if let Err(error) = (&mut deserializer).deserialize_map(Parts(&mut record)) {
+            return Err(if error.is_eof() {
+                RecordError::Incomplete
+            } else {
+                malformed(text, start, body, &error)
+            });
+        }
+        // Only a stream tells how far the reader came.
+        let end = deserializer.into_iter::<IgnoredAny>().byte_offset();
         let (raw, rest) = body.split_at_checked(end).unwrap_or((body, ""));
-        Ok((Self { raw: Json::checked(raw), known: parts.known, other: parts.other }, rest))
+        record.raw = Json::checked(raw);
+        Ok((record, rest))
     }
 
     /// The record as it was written.
@@ -173,14 +196,44 @@ impl<'a> Record<'a> {
     pub fn member(&self, name: &str) -> Option<Json<'a>> {
         match Key::from_name(name) {
             Some(key) => self.value(key),
-            None => self.other.iter().find(|(other, _)| other == name).map(|(_, value)| *value),
+            None => self.other(name),
         }
     }
 
     /// The value at the end of a path of keys; `None` as soon as one is missing or is no object.
     #[must_use]
     pub fn at(&self, key: Key, path: &[&str]) -> Option<Json<'a>> {
+        if key == Key::UserIdentity
+            && let Some(member) = Member::at(path)
+            && let Some(located) = self.located(self.value(key)?)
+        {
+            return located.get(self.value(key)?, member);
+        }
         path.iter().try_fold(self.value(key)?, |value, step| value.get(step))
+    }
+
+    /// A member of `userIdentity`; all of them are located when the first is asked for.
+    #[must_use]
+    pub(super) fn identity(&self, member: Member) -> Option<Json<'a>> {
+        let whole = self.value(Key::UserIdentity)?;
+        self.located(whole)?.get(whole, member)
+    }
+
+    /// Whether a step into `userIdentity` may meet a list.
+    #[must_use]
+    pub(super) fn identity_has_lists(&self) -> bool {
+        self.value(Key::UserIdentity)
+            .is_some_and(|whole| self.located(whole).is_none_or(|identity| identity.has_lists))
+    }
+
+    fn located(&self, whole: Json<'_>) -> Option<&Identity> {
+        self.identity.get_or_init(|| Identity::of(whole)).as_ref()
+    }
+
+    /// The value of a top-level key that is not documented.
+    #[must_use]
+    pub(super) fn other(&self, name: &str) -> Option<Json<'a>> {
+        self.other.iter().find(|(other, _)| other == name).map(|(_, value)| *value)
     }
 
     /// The text of a top-level key; `None` when it is missing or is no text.
@@ -266,53 +319,35 @@ fn malformed(text: &str, start: usize, body: &str, error: &serde_json::Error) ->
     RecordError::Malformed { offset: start + before + error.column().saturating_sub(1), reason }
 }
 
-/// Where the top-level values stand.
-struct Parts<'a> {
-    known: [Option<Json<'a>>; Key::COUNT],
-    other: Vec<(Cow<'a, str>, Json<'a>)>,
-}
+/// Notes in a record where its top-level values stand; in place, since a record is large to hand around.
+struct Parts<'r, 'a>(&'r mut Record<'a>);
 
-impl<'de> serde::Deserialize<'de> for Parts<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PartsVisitor)
-    }
-}
-
-struct PartsVisitor;
-
-impl<'de> Visitor<'de> for PartsVisitor {
-    type Value = Parts<'de>;
+impl<'de> Visitor<'de> for Parts<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts<'de>, A::Error> {
-        let mut parts = Parts { known: [None; Key::COUNT], other: Vec::new() };
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<KeyName<'de>>()? {
             let value = Json::checked(map.next_value::<&'de RawValue>()?.get());
             match name {
                 KeyName::Known(key) => {
-                    if let Some(place) = parts.known.get_mut(key as usize) {
+                    if let Some(place) = self.0.known.get_mut(key as usize) {
                         place.get_or_insert(value);
                     }
                 }
-                KeyName::Other(name) => parts.other.push((name, value)),
+                KeyName::Other(name) => self.0.other.push((name, value)),
             }
         }
-        Ok(parts)
+        Ok(())
     }
 }
 
 enum KeyName<'a> {
     Known(Key),
     Other(Cow<'a, str>),
-}
-
-impl<'a> From<Cow<'a, str>> for KeyName<'a> {
-    fn from(name: Cow<'a, str>) -> Self {
-        Key::from_name(&name).map_or(Self::Other(name), Self::Known)
-    }
 }
 
 impl<'de> serde::Deserialize<'de> for KeyName<'de> {
@@ -332,11 +367,15 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 
     fn visit_borrowed_bytes<E>(self, name: &'de [u8]) -> Result<KeyName<'de>, E> {
-        Ok(KeyName::from(String::from_utf8_lossy(name)))
+        Ok(Key::from_bytes(name)
+            .map_or_else(|| KeyName::Other(String::from_utf8_lossy(name)), KeyName::Known))
     }
 
     fn visit_bytes<E>(self, name: &[u8]) -> Result<KeyName<'de>, E> {
-        Ok(KeyName::from(Cow::Owned(String::from_utf8_lossy(name).into_owned())))
+        Ok(Key::from_bytes(name).map_or_else(
+            || KeyName::Other(Cow::Owned(String::from_utf8_lossy(name).into_owned())),
+            KeyName::Known,
+        ))
     }
 }
 

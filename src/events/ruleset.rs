@@ -1,5 +1,6 @@
 //! The rules that a run has, whatever they were written in.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attack::{Attack, AttackFilter};
-use super::detection::Detection;
+use super::detection::{Actor, Detection, EventText};
 use super::engine::predicate::Predicate;
 use super::engine::{Engine, Scratch};
 use super::falco::{self, FalcoRule, Output};
@@ -253,6 +254,8 @@ pub struct Match<'r, 'e> {
     pub record: &'e Record<'e>,
     /// The running number of the event.
     number: u64,
+    /// The text of the event, made for the first detection of it.
+    text: &'e OnceCell<EventText>,
 }
 
 impl RuleSet {
@@ -326,20 +329,21 @@ impl RuleSet {
     ///
     /// Records that tell of unusual numbers of calls (CloudTrail Insights) are no events to any rule; records
     /// without a readable `eventTime` or without an `eventType` are none to Falco's rules.
-    pub fn evaluate<'r, 'e>(
+    pub fn evaluate<'r>(
         &'r self,
-        record: &'e Record<'e>,
+        record: &Record<'_>,
         scratch: &mut Scratch,
-        mut found: impl FnMut(Match<'r, 'e>),
+        mut found: impl FnMut(Match<'r, '_>),
     ) {
+        let number = scratch.next_number();
         let matched = self.engine.matches(record, scratch);
         if matched.is_empty() || record.is_insight() {
             return;
         }
         let mut is_falco_event = None;
-        let rules: Vec<usize> = matched.to_vec();
-        for rule in rules {
-            let Some(rule) = self.rules.get(rule) else { continue };
+        let text = OnceCell::new();
+        for rule in matched {
+            let Some(rule) = self.rules.get(*rule) else { continue };
             if rule.info.language == Language::Falco {
                 let known = is_falco_event.get_or_insert_with(|| {
                     record.timestamp().is_some() && record.value(Key::EventType).is_some()
@@ -351,7 +355,7 @@ impl RuleSet {
                     *known = false;
                 }
             }
-            found(Match { rule, record, number: scratch.number() });
+            found(Match { rule, record, number, text: &text });
         }
     }
 
@@ -415,16 +419,22 @@ impl Match<'_, '_> {
     /// What is told of it.
     #[must_use]
     pub fn detection(&self) -> Detection {
-        Detection::new(Arc::clone(&self.rule.info), self.record, self.output())
+        let actor = Actor::of(self.record);
+        let output = self.output_about(&actor);
+        let text = self.text.get_or_init(|| EventText::of(self.record)).clone();
+        Detection::new(Arc::clone(&self.rule.info), self.record, text, actor, output)
     }
 
     /// The rule's text with the event's values; for a rule without a text its title and what happened.
     #[must_use]
     pub fn output(&self) -> String {
+        self.output_about(&Actor::of(self.record))
+    }
+
+    fn output_about(&self, actor: &Actor) -> String {
         if let Some(output) = &self.rule.output {
             return output.print(self.record, self.number);
         }
-        let actor = super::detection::Actor::of(self.record);
         let text = |key| self.record.text(key).unwrap_or("unknown".into());
         format!(
             "{} (user={}, IP={}, region={}, event={} of {})",
@@ -448,6 +458,11 @@ impl Match<'_, '_> {
     /// An event without a readable time, or without a field that groups are made by, is not counted.
     #[must_use]
     pub fn observations(&self) -> Vec<Observation> {
+        self.observations_of(None)
+    }
+
+    /// The same where the detection may have been made already.
+    pub(super) fn observations_of(&self, made: Option<&Detection>) -> Vec<Observation> {
         if self.rule.correlations.is_empty() {
             return Vec::new();
         }
@@ -458,7 +473,8 @@ impl Match<'_, '_> {
             .iter()
             .filter_map(|membership| {
                 let (group, value) = membership.member.read(self.record)?;
-                let detection = detection.get_or_insert_with(|| kept(self.detection()));
+                let detection =
+                    detection.get_or_insert_with(|| kept(made.cloned().unwrap_or_else(|| self.detection())));
                 Some(Observation {
                     correlation: membership.correlation,
                     member: membership.place,

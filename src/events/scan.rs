@@ -9,7 +9,7 @@ use super::ruleset::RuleSet;
 use super::sigma::correlation::{Correlator, Limits, Observation, Tally};
 use super::source::pool::{self, Delivered};
 use super::source::seen::Seen;
-use super::source::{Counts, Input, Options, Pointer, Report};
+use super::source::{Counts, Input, Options, Origin, Pointer, Report};
 
 /// What a scan tells while it runs.
 #[derive(Debug)]
@@ -80,12 +80,16 @@ impl<'r> Scan<'r> {
         let (rules, correlator) = (self.rules, &mut self.correlator);
         let watch = || {
             let mut scratch = Scratch::default();
-            move |record: &Record<'_>, _, found: &mut Vec<Found>| {
+            let mut input = None;
+            move |record: &Record<'_>, origin: Origin, found: &mut Vec<Found>| {
+                // Which thread reads an input is chance; an event's number in its input is not.
+                if input.replace(origin.input) != Some(origin.input) {
+                    scratch.set_number(0);
+                }
                 rules.evaluate(record, &mut scratch, |matched| {
-                    if matched.rule.is_reported {
-                        found.push(Found::Detection(Box::new(matched.detection())));
-                    }
-                    let observations = matched.observations();
+                    let detection = matched.rule.is_reported.then(|| Box::new(matched.detection()));
+                    let observations = matched.observations_of(detection.as_deref());
+                    found.extend(detection.map(Found::Detection));
                     if !observations.is_empty() {
                         found.push(Found::Observations(observations));
                     }
@@ -116,5 +120,41 @@ impl<'r> Scan<'r> {
             tell(Told::Detection(Box::new(detection)));
         }
         Scanned { counts: self.counts, correlations }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::events::ruleset::Loader;
+
+    #[test]
+    fn the_number_of_an_event_does_not_depend_on_the_threads() {
+        let mut loader = Loader::new(crate::events::ruleset::Options::default());
+        let rule = "- {rule: r, desc: d, condition: ct.name=A, output: n=%evt.num, priority: INFO, source: aws_cloudtrail}";
+        loader.text(Path::new("rules.yaml"), rule);
+        let (rules, issues) = loader.finish();
+        assert!(issues.is_empty(), "{issues:?}");
+        let record = |input: usize, event: usize| {
+            format!(
+                r#"{{"eventName":"A","eventTime":"2026-01-02T03:04:05Z","eventType":"AwsApiCall","eventID":"{input}/{event}"}}"#
+            )
+        };
+        for workers in [1, 2, 5] {
+            let inputs = (0..9).map(|input| {
+                let lines: Vec<String> = (0..3).map(|event| record(input, event)).collect();
+                Input::bytes(input.to_string(), lines.join("\n").into_bytes())
+            });
+            let mut outputs = Vec::new();
+            scan(inputs, &rules, &Options::default(), NonZeroUsize::new(workers).unwrap(), |told| {
+                if let Told::Detection(detection) = told {
+                    outputs.push(detection.output.clone());
+                    assert_eq!(detection.event.get(), serde_json::to_string(&detection.event).unwrap());
+                }
+            });
+            assert_eq!(outputs, ["n=1", "n=2", "n=3"].repeat(9), "{workers} workers");
+        }
     }
 }

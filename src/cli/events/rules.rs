@@ -117,7 +117,7 @@ fn show(name: &str, chosen: &Chosen, json: bool) -> Done {
     let mut text = String::new();
     let _ = writeln!(text, "{}\n", printable(&rule.name));
     let attack: Vec<&str> =
-        rule.attack.tactics.iter().chain(&rule.attack.techniques).map(String::as_str).collect();
+        rule.attack.tactics.iter().chain(rule.attack.techniques.iter()).map(String::as_str).collect();
     let rows = [
         ("id", rule.id.clone()),
         ("severity", rule.severity.to_string()),

@@ -85,7 +85,7 @@ impl Table {
                 .attack
                 .tactics
                 .iter()
-                .chain(&row.rule.attack.techniques)
+                .chain(row.rule.attack.techniques.iter())
                 .map(String::as_str)
                 .collect();
             if !attack.is_empty() {

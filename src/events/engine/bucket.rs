@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::predicate::{Check, Field, Predicate};
-use super::text::folded;
+use super::text::{folded, with_folded};
 use crate::events::record::{Key, Record};
 
 /// The rules by the event name or the event source that they demand, in lower case.
@@ -58,12 +58,11 @@ impl Buckets {
             return (0..self.all).for_each(candidate);
         }
         let source = source.as_deref().map(folded);
-        if let Some(named) = name.and_then(|name| self.by_name.get(&*folded(&name))) {
-            for NamedRule { rule, sources } in named {
-                let fits = |source: &str| sources.as_ref().is_none_or(|sources| sources.contains(source));
-                if source.as_deref().map_or(sources.is_none(), fits) {
-                    candidate(*rule);
-                }
+        let named = name.and_then(|name| with_folded(&name, |name| self.by_name.get(name)));
+        for NamedRule { rule, sources } in named.into_iter().flatten() {
+            let fits = |source: &str| sources.as_ref().is_none_or(|sources| sources.contains(source));
+            if source.as_deref().map_or(sources.is_none(), fits) {
+                candidate(*rule);
             }
         }
         if !self.by_source.is_empty()

@@ -6,7 +6,7 @@ use aho_corasick::AhoCorasick;
 
 use super::TestId;
 use super::predicate::{Check, Field, Test};
-use super::text::{TextTest, folded};
+use super::text::{TextTest, with_folded};
 use crate::events::record::Record;
 
 /// Fewer tests than this are quicker asked one by one.
@@ -41,6 +41,19 @@ enum Finder {
     Whole(HashMap<Box<str>, Box<[TestId]>>),
     /// The tests of the literals, in the order of the automaton's patterns.
     Within(AhoCorasick, Box<[TestId]>),
+}
+
+impl Finder {
+    /// Calls `found` with every test that a text passes.
+    fn find(&self, text: &str, mut found: impl FnMut(TestId)) {
+        match self {
+            Self::Whole(tests) => tests.get(text).into_iter().flatten().for_each(|test| found(*test)),
+            Self::Within(automaton, tests) => automaton
+                .find_overlapping_iter(text)
+                .filter_map(|hit| tests.get(hit.pattern().as_usize()))
+                .for_each(|test| found(*test)),
+        }
+    }
 }
 
 impl LiteralSets {
@@ -90,13 +103,10 @@ impl LiteralSets {
     pub(super) fn search(&self, set: usize, record: &Record<'_>, number: u64, mut found: impl FnMut(TestId)) {
         let Some(set) = self.sets.get(set) else { return };
         set.field.any_text(record, number, |text| {
-            let text = if set.fold { folded(text) } else { text.into() };
-            match &set.finder {
-                Finder::Whole(tests) => tests.get(&*text).into_iter().flatten().for_each(|test| found(*test)),
-                Finder::Within(automaton, tests) => automaton
-                    .find_overlapping_iter(&*text)
-                    .filter_map(|hit| tests.get(hit.pattern().as_usize()))
-                    .for_each(|test| found(*test)),
+            if set.fold {
+                with_folded(text, |text| set.finder.find(text, &mut found));
+            } else {
+                set.finder.find(text, &mut found);
             }
             // Every text of the field counts, not only the first.
             false

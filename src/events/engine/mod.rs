@@ -58,10 +58,9 @@ impl Scratch {
         self.number = number;
     }
 
-    /// The running number of the event that was evaluated last.
-    #[must_use]
-    pub const fn number(&self) -> u64 {
-        self.number
+    /// The running number of the event that is evaluated next.
+    pub(super) const fn next_number(&self) -> u64 {
+        self.number + 1
     }
 
     fn begin(&mut self, engine: &Engine) {

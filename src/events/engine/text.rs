@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
 
 /// Bytes that a compiled expression may take, so that one rule takes neither memory nor time from the others.
@@ -170,7 +171,11 @@ impl TimePart {
 
 /// A compiled regular expression, told from others by how it was written.
 #[derive(Debug, Clone)]
-pub struct Expression(Regex);
+pub struct Expression {
+    regex: Regex,
+    /// A text that is in every text it matches, where one is easily told.
+    literal: Option<Finder<'static>>,
+}
 
 impl Expression {
     /// Compiles an expression; `.` does not match a line's end unless the expression says so.
@@ -178,7 +183,8 @@ impl Expression {
     /// # Errors
     /// When it is none of the [syntax](https://docs.rs/regex/latest/regex/#syntax), or too large.
     pub fn new(pattern: &str) -> Result<Self, regex::Error> {
-        RegexBuilder::new(pattern).size_limit(LARGEST_EXPRESSION).build().map(Self)
+        let regex = RegexBuilder::new(pattern).size_limit(LARGEST_EXPRESSION).build()?;
+        Ok(Self { regex, literal: literal_in(pattern).map(|literal| Finder::new(literal).into_owned()) })
     }
 
     /// Compiles an expression that must match a whole text, as Falco's `regex` must.
@@ -194,7 +200,8 @@ impl Expression {
     /// Whether it matches somewhere.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.literal.as_ref().is_none_or(|literal| literal.find(text.as_bytes()).is_some())
+            && self.regex.is_match(text)
     }
 
     /// The expression for a shell pattern: `*`, `?` and `[…]`, over the whole text.
@@ -208,7 +215,7 @@ impl Expression {
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
+        self.regex.as_str() == other.regex.as_str()
     }
 }
 
@@ -216,8 +223,26 @@ impl Eq for Expression {}
 
 impl Hash for Expression {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_str().hash(state);
+        self.regex.as_str().hash(state);
     }
+}
+
+/// The longest text in an expression of nothing but letters and `.`, `.*` or `.+`, such as `.+:assumed-role/aws:.+`.
+///
+/// The expression's own search begins at every byte of a text without it; such rules are asked of every event.
+fn literal_in(pattern: &str) -> Option<&str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ":/-_@#%&=<>!~,;'\"".contains(c);
+    let mut longest = "";
+    for (number, part) in pattern.split('.').enumerate() {
+        let literal = if number == 0 { part } else { part.strip_prefix(['*', '+']).unwrap_or(part) };
+        if !literal.chars().all(is_plain) {
+            return None;
+        }
+        if literal.len() > longest.len() {
+            longest = literal;
+        }
+    }
+    (pattern.contains('.') && !longest.is_empty()).then_some(longest)
 }
 
 /// A shell pattern as the body of an expression, as `fnmatch` without flags reads it.
@@ -269,6 +294,23 @@ pub fn folded(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.to_lowercase())
 }
 
+/// Hands the text in lower case to `take`; nothing is allocated for a short text of ASCII letters.
+pub(super) fn with_folded<T>(text: &str, take: impl FnOnce(&str) -> T) -> T {
+    /// As long as most names and user agents.
+    const SHORT: usize = 128;
+    let mut short = [0; SHORT];
+    if let Some(place) = short.get_mut(..text.len())
+        && text.is_ascii()
+    {
+        place.copy_from_slice(text.as_bytes());
+        place.make_ascii_lowercase();
+        if let Ok(text) = std::str::from_utf8(place) {
+            return take(text);
+        }
+    }
+    take(&folded(text))
+}
+
 impl TextTest {
     /// The test for one of several texts, in any case or not.
     #[must_use]
@@ -310,16 +352,15 @@ impl TextTest {
             Self::EqualsFolded(sought) => equal_folded(text, sought),
             Self::In(sought) => sought.binary_search_by(|one| (**one).cmp(text)).is_ok(),
             Self::InFolded(sought) => {
-                let text = folded(text);
-                sought.binary_search_by(|one| (**one).cmp(&text)).is_ok()
+                with_folded(text, |text| sought.binary_search_by(|one| (**one).cmp(text)).is_ok())
             }
             Self::Contains(sought) => text.contains(&**sought),
-            Self::ContainsFolded(sought) => folded(text).contains(&**sought),
+            Self::ContainsFolded(sought) => with_folded(text, |text| text.contains(&**sought)),
             Self::ContainsAsciiFolded(sought) => text.to_ascii_lowercase().contains(&**sought),
             Self::StartsWith(sought) => text.starts_with(&**sought),
-            Self::StartsWithFolded(sought) => folded(text).starts_with(&**sought),
+            Self::StartsWithFolded(sought) => with_folded(text, |text| text.starts_with(&**sought)),
             Self::EndsWith(sought) => text.ends_with(&**sought),
-            Self::EndsWithFolded(sought) => folded(text).ends_with(&**sought),
+            Self::EndsWithFolded(sought) => with_folded(text, |text| text.ends_with(&**sought)),
             Self::Matches(expression) => expression.is_match(text),
             Self::Order(comparison, sought) => comparison.holds(text.cmp(sought)),
             Self::Number(comparison, sought) => Number::parse(text)
@@ -413,6 +454,28 @@ mod tests {
         assert!(!Expression::whole("a|bc").unwrap().is_match("abc"));
         assert!(Expression::whole("a)(b").is_err());
         assert!(Expression::new("(?:a{1000}){1000}{1000}").is_err());
+    }
+
+    #[test]
+    fn a_literal_is_told_only_where_it_must_be() {
+        for (pattern, literal) in [
+            (".+:assumed-role/aws:.+", Some(":assumed-role/aws:")),
+            ("ab.*cde", Some("cde")),
+            ("a.b", Some("a")),
+            ("abc", None),
+            ("..", None),
+            ("a|b.c", None),
+            ("ab?.c", None),
+            (".a*", None),
+            ("(?i)a.b", None),
+            (r"\.a.b", None),
+            ("é.a", None),
+        ] {
+            assert_eq!(literal_in(pattern), literal, "{pattern}");
+        }
+        let expression = Expression::new(".+:x.+").unwrap();
+        assert!(expression.is_match("a:xb") && !expression.is_match(":xb") && !expression.is_match("a:yb"));
+        assert!(!Expression::new("a.b").unwrap().is_match("a\nb"));
     }
 
     #[test]

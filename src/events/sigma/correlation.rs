@@ -12,7 +12,7 @@ use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, Co
 use sha2::{Digest, Sha256};
 
 use super::Path;
-use crate::events::detection::{Detection, detection_id};
+use crate::events::detection::{Detection, detection_id, hexadecimal};
 use crate::events::record::Record;
 use crate::events::ruleset::RuleInfo;
 
@@ -200,13 +200,14 @@ impl Observation {
 /// What a detection is kept as while it waits: a large event is left out.
 pub(in crate::events) fn kept(mut detection: Detection) -> Arc<Detection> {
     if detection.event.get().len() > LARGEST_EVENT {
-        detection.event = serde_json::value::to_raw_value(&serde_json::json!({
+        let brief = serde_json::value::to_raw_value(&serde_json::json!({
             "eventID": detection.event_id,
             "eventSource": detection.event_source,
             "eventName": detection.event_name,
             "eventTime": detection.time,
         }))
         .unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned());
+        detection.event = brief.into();
     }
     Arc::new(detection)
 }
@@ -520,7 +521,7 @@ impl Alert {
             hash.update(event.len().to_be_bytes());
             hash.update(event);
         }
-        let identity: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let identity = hexadecimal(&hash.finalize());
         Detection {
             id: detection_id(&info.id, &identity),
             output: format!("{}: {counted} within {} s{group}", info.name, definition.timespan.as_secs()),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::events::engine::predicate::{TextRelation, scalar_text};
 use crate::events::engine::text::folded;
+use crate::events::identity::Member;
 use crate::events::json::{Json, Kind};
 use crate::events::record::{Key, Record};
 
@@ -16,6 +17,8 @@ pub struct Path {
     whole: Box<str>,
     first: Step,
     rest: Box<[Box<str>]>,
+    /// The member of `userIdentity` that it is, if that has a place.
+    identity: Option<Member>,
 }
 
 /// The first step of a path, found quickly where the key is a documented one.
@@ -31,11 +34,10 @@ impl Path {
     pub fn new(name: &str) -> Self {
         let mut steps = name.split('.');
         let first = steps.next().unwrap_or_default();
-        Self {
-            whole: name.into(),
-            first: Key::from_name(first).map_or_else(|| Step::Other(first.into()), Step::Known),
-            rest: steps.map(Into::into).collect(),
-        }
+        let first = Key::from_name(first).map_or_else(|| Step::Other(first.into()), Step::Known);
+        let rest: Box<[Box<str>]> = steps.map(Into::into).collect();
+        let identity = if first == Step::Known(Key::UserIdentity) { Member::at(&rest) } else { None };
+        Self { whole: name.into(), first, rest, identity }
     }
 
     /// The name as it was written.
@@ -55,10 +57,16 @@ impl Path {
 
     /// Hands the values at its end to `test`, lists as they are, until it says yes.
     fn any<'a>(&self, record: &Record<'a>, test: &mut dyn FnMut(Json<'a>) -> bool) -> bool {
+        // With a dot in it, the name is none that AWS documents.
         if !self.rest.is_empty()
-            && let Some(value) = record.member(&self.whole)
+            && let Some(value) = record.other(&self.whole)
         {
             return test(value);
+        }
+        if let Some(member) = self.identity
+            && !record.identity_has_lists()
+        {
+            return record.identity(member).is_some_and(test);
         }
         let start = match &self.first {
             Step::Known(key) => record.value(*key),

@@ -14,9 +14,9 @@ use super::{Counts, Input, Options, Origin, Pointer, Report, Sink, walk};
 use crate::events::record::Record;
 
 /// Events after which a thread hands over what it found.
-const BATCH_EVENTS: usize = 4096;
+const BATCH_EVENTS: usize = 1024;
 /// Bytes of the records in which something was found, after which it is handed over; findings may keep the record.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 256 << 10;
 /// Batches of one input that wait to be delivered.
 const BATCHES: usize = 2;
 

@@ -22,23 +22,45 @@ impl EventId {
 
 /// The number that a UUID in its usual form is. Letters in upper case would be another text, so they are no match.
 fn uuid(text: &str) -> Option<u128> {
-    if text.len() != 36 {
-        return None;
-    }
+    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
     let mut number = 0_u128;
-    for (place, byte) in text.bytes().enumerate() {
-        let digit = match byte {
-            b'-' if matches!(place, 8 | 13 | 18 | 23) => continue,
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        if matches!(place, 8 | 13 | 18 | 23) {
-            return None;
+    let mut place = 0;
+    for (group, digits) in [8, 4, 4, 4, 12].into_iter().enumerate() {
+        if group > 0 {
+            if bytes.get(place) != Some(&b'-') {
+                return None;
+            }
+            place += 1;
         }
-        number = number << 4 | u128::from(digit);
+        let part = bytes.get(place..place + digits)?;
+        number = number << (4 * digits) | u128::from(hexadecimal(part)?);
+        place += digits;
     }
     Some(number)
+}
+
+/// The number that at most sixteen hexadecimal digits are, with letters in lower case.
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    /// What each byte stands for; more than 15 for what is no digit.
+    const DIGITS: [u8; 256] = {
+        let mut table = [0xff; 256];
+        let mut digit = 0;
+        while digit < 16 {
+            #[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
+            {
+                table[b"0123456789abcdef"[digit as usize] as usize] = digit;
+            }
+            digit += 1;
+        }
+        table
+    };
+    let (mut number, mut all) = (0, 0);
+    for byte in digits {
+        let digit = DIGITS.get(usize::from(*byte)).copied()?;
+        all |= digit;
+        number = number << 4 | u64::from(digit & 15);
+    }
+    (all < 16).then_some(number)
 }
 
 fn first_half(hash: &[u8]) -> u128 {
@@ -60,6 +82,8 @@ impl Seen {
     pub const AT_MOST: usize = 2 * Self::HALF;
     /// What a table of 2^20 places holds before it grows.
     const HALF: usize = (1 << 20) / 8 * 7;
+    /// Events up to which a table grows as it is needed; a scan of more gets all of it at once.
+    const FEW: usize = 1 << 14;
 
     /// Whether an event was noted and has not been forgotten.
     #[must_use]
@@ -71,6 +95,10 @@ impl Seen {
     pub fn insert(&mut self, event: EventId) -> bool {
         if self.before.contains(&event) {
             return false;
+        }
+        if self.latest.len() == Self::FEW {
+            // Growing by doubling would move every event as often as it is asked for.
+            self.latest.reserve(Self::HALF - Self::FEW);
         }
         let is_new = self.latest.insert(event);
         if self.latest.len() >= Self::HALF {

@@ -364,8 +364,7 @@ fn begins_record(text: &str) -> bool {
     let name = name.as_bytes().get(..32).unwrap_or(name.as_bytes());
     memchr::memchr(b'"', name)
         .and_then(|end| name.get(..end))
-        .and_then(|name| std::str::from_utf8(name).ok())
-        .and_then(Key::from_name)
+        .and_then(Key::from_bytes)
         .is_some_and(|key| key != Key::Resources)
 }
 

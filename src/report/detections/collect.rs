@@ -249,7 +249,7 @@ impl DetectionRow {
             related_events: detection.related_events.iter().take(MOST_RELATED).cloned().collect(),
             findings: Vec::new(),
             event_bytes: bytes as u64,
-            event: (bytes <= limits.event_bytes).then(|| EventJson::of(&detection.event)).flatten(),
+            event: (bytes <= limits.event_bytes).then(|| EventJson::of(detection.event.get())).flatten(),
         }
     }
 }

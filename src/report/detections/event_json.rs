@@ -18,8 +18,8 @@ pub struct EventJson(Box<RawValue>);
 impl EventJson {
     /// The event on one line, on however many it was written; `None` for what is no JSON object.
     #[must_use]
-    pub fn of(raw: &RawValue) -> Option<Self> {
-        let (record, _) = Record::read(raw.get()).ok()?;
+    pub fn of(event: &str) -> Option<Self> {
+        let (record, _) = Record::read(event).ok()?;
         RawValue::from_string(record.json().compact().into_owned()).ok().map(Self)
     }
 
@@ -45,7 +45,7 @@ impl Serialize for EventJson {
 impl<'de> Deserialize<'de> for EventJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        Self::of(&raw).ok_or_else(|| D::Error::custom("an event that is no JSON object"))
+        Self::of(raw.get()).ok_or_else(|| D::Error::custom("an event that is no JSON object"))
     }
 }
 

@@ -133,7 +133,7 @@ fn an_event_keeps_its_numbers_its_order_and_its_depth() {
     let deep = format!("{}1{}", "{\"a\":[".repeat(60), "]}".repeat(60));
     let mut detection = sample::one();
     let event = format!("{{\"z\": 12345678901234567890123, \"a\" :{deep}}}");
-    detection.event = serde_json::value::RawValue::from_string(event.clone()).unwrap();
+    detection.event = serde_json::value::RawValue::from_string(event.clone()).unwrap().into();
     let mut report = crate::report::sample::report();
     report.set_detections(read(&serde_json::to_string(&detection).unwrap()).unwrap());
     let mut text = Vec::new();
