@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments};
-use super::{Done, Exit, Stopped, send};
+use super::{Done, Exit, Stopped, archives, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
@@ -29,6 +29,7 @@ use crate::run::{Progress, collect, plan};
     upright scan --framework cis-aws-5.0 --level 1\n  \
     upright scan --framework cis-aws-7.0 --regions eu-west-1,eu-central-1\n  \
     upright scan --format html,sarif --out reports\n  \
+    upright scan --archive s3://acme-audit/upright --keep-days 365\n  \
     upright scan --since upright-report/report.json\n  \
     upright scan --save-inventory state.zst && upright scan --inventory state.zst\n  \
     upright scan --explain")]
@@ -82,6 +83,8 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     }
     // Before the scan: it is over soon where the file is wrong, and may write over it.
     let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
+    // So is the archive asked: a scan whose run cannot be kept is not begun.
+    let archive = config.archive.as_ref().map(|place| archives::reach(&config, place)).transpose()?;
     let observed = observe(&arguments, &config, &controls, &scope)?;
     if let Some(path) = &arguments.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
@@ -97,14 +100,24 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         tally: observed.tally,
     };
     let mut report = Report::of(ran, findings);
-    if let Some((earlier, path)) = &earlier {
-        reports::compare(&mut report, earlier, path)?;
+    let asked = archives::asked(&config, &report, arguments.inventory.is_some());
+    let kept = archive.as_ref().map(|archive| archives::Keeping::begin(archive, &mut report, asked));
+    match (&earlier, &kept) {
+        (Some((earlier, path)), _) => reports::compare(&mut report, earlier, path)?,
+        (None, Some(Ok(keeping))) => keeping.compare(&mut report),
+        (None, _) => {}
     }
     report.attest(attestations, today);
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;
-    send::run(&report, &config)?;
+    let kept = kept.map(|keeping| keeping.and_then(|keeping| keeping.store(&report, &inventory, &config)));
+    // The findings are sent also where the run could not be kept, and kept where they could not be sent.
+    let sent = send::run(&report, &config);
+    if let Some(kept) = kept {
+        kept.and_then(|stored| stored.commit(&report, sent.as_ref().err(), &config))?;
+    }
+    sent?;
     Ok(exit_code(&report, &config))
 }
 

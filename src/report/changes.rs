@@ -1,12 +1,12 @@
 //! [`Changes`]: what is different from an earlier run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Report;
+use super::{Report, ScopeChanges};
 use crate::collect::{self, Scope};
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::{Finding, Identity};
@@ -31,12 +31,23 @@ pub struct Changes {
     /// Failed then, and could not be looked at now. Not the same as resolved.
     pub no_longer_observed: Vec<Past>,
     /// Ids of findings that fail now and that nothing can be said about for then: their control, account or
-    /// region was left out, or could not be observed.
+    /// region was left out, could not be observed, or the control judged by another rule.
     pub newly_judged: Vec<String>,
-    /// Failed then; their control, account or region was left out of this run.
+    /// Failed then; their control, account or region was left out of this run, or the control judges by another
+    /// rule now.
     pub no_longer_judged: Vec<Past>,
     /// Findings that fail now and failed then.
     pub still_failing: u64,
+    /// Since when each of those fails without a break: when the first run of an unbroken row of failures saw it,
+    /// RFC 3339, UTC. It is carried from run to run, as far back as runs were compared. Finding id → time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failing_since: BTreeMap<String, String>,
+    /// Ids of those that fail with other evidence than then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_evidence: Vec<String>,
+    /// What was looked at otherwise than then.
+    #[serde(default, skip_serializing_if = "ScopeChanges::is_empty")]
+    pub scope: ScopeChanges,
 }
 
 /// A finding of the earlier run.
@@ -76,10 +87,21 @@ impl Changes {
             newly_judged: Vec::new(),
             no_longer_judged: Vec::new(),
             still_failing: 0,
+            failing_since: BTreeMap::new(),
+            changed_evidence: Vec::new(),
+            scope: ScopeChanges::between(earlier, now),
         };
+        let failed: HashMap<&str, &Finding> =
+            failing(earlier).map(|finding| (finding.id.as_str(), finding)).collect();
         for finding in failing(now) {
+            if let Some(then) = failed.get(finding.id.as_str()) {
+                changes.still_fails(finding, then, earlier);
+                continue;
+            }
             match then.verdict_on(finding) {
-                Sight::Judged(VerdictKind::Fail) => changes.still_failing += 1,
+                _ if changes.scope.has_another_rule(&finding.control) => {
+                    changes.newly_judged.push(finding.id.clone());
+                }
                 Sight::Judged(_) | Sight::Gone => changes.new.push(finding.id.clone()),
                 Sight::Hidden | Sight::LeftOut => changes.newly_judged.push(finding.id.clone()),
             }
@@ -87,6 +109,10 @@ impl Changes {
         for finding in failing(earlier) {
             let list = match today.verdict_on(finding) {
                 Sight::Judged(VerdictKind::Fail) => continue,
+                // Perhaps the resource is as it was, and would have passed then as well.
+                Sight::Judged(_) if changes.scope.has_another_rule(&finding.control) => {
+                    &mut changes.no_longer_judged
+                }
                 Sight::Judged(_) | Sight::Gone => &mut changes.resolved,
                 Sight::Hidden => &mut changes.no_longer_observed,
                 Sight::LeftOut => &mut changes.no_longer_judged,
@@ -94,6 +120,23 @@ impl Changes {
             list.push(Past::of(finding));
         }
         Some(changes)
+    }
+
+    /// Notes a finding that fails in both runs.
+    fn still_fails(&mut self, now: &Finding, then: &Finding, earlier: &Report) {
+        self.still_failing += 1;
+        let before = earlier.changes.as_ref().and_then(|changes| changes.failing_since.get(&now.id));
+        let since = before.unwrap_or(&earlier.run.observed_at);
+        self.failing_since.insert(now.id.clone(), since.clone());
+        if now.evidence != then.evidence {
+            self.changed_evidence.push(now.id.clone());
+        }
+    }
+
+    /// Since when a finding of this run fails, where that is known to be before this run.
+    #[must_use]
+    pub fn fails_since(&self, id: &str) -> Option<&str> {
+        self.failing_since.get(id).map(String::as_str)
     }
 }
 

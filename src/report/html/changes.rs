@@ -23,6 +23,10 @@ pub(super) struct ChangesPart<'a> {
     resolved_count: u64,
     still_failing: u64,
     unobserved_count: u64,
+    /// Findings that still fail, with other evidence than then.
+    changed_evidence: u64,
+    /// What was looked at otherwise, a line each.
+    scope: Vec<String>,
     lists: Vec<List<'a>>,
 }
 
@@ -70,10 +74,11 @@ impl<'a> ChangesPart<'a> {
             href: role.filtered(&[("change", "new"), ("verdict", "fail")]),
             ..lists.now(&changes.new, "new", "New", "Fails now and did not fail then.", "fail")
         };
-        let judged = "Fails now; its control or account was not looked at then. The scope changed, and \
-                      perhaps nothing else.";
+        let judged = "Fails now; its control or account was not looked at then, or the control judged by another \
+                      rule. The scope changed, and perhaps nothing else.";
         let unobserved = "Failed then and could not be looked at now. It is not resolved.";
-        let dropped = "Failed then; its control or account was left out of this run.";
+        let dropped = "Failed then; its control or account was left out of this run, or the control judges by another \
+                       rule now.";
         let resolved = "Failed then; passes now, does not apply any more, or the resource is gone.";
         let all = [
             new,
@@ -95,6 +100,8 @@ impl<'a> ChangesPart<'a> {
             resolved_count: changes.resolved.len() as u64,
             still_failing: changes.still_failing,
             unobserved_count: changes.no_longer_observed.len() as u64,
+            changed_evidence: changes.changed_evidence.len() as u64,
+            scope: changes.scope.lines(),
             lists: all.into_iter().filter(|list| list.count > 0).collect(),
         }
     }

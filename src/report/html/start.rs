@@ -55,6 +55,7 @@ pub(super) struct Start<'a> {
     observed: String,
     took: String,
     has_changes: bool,
+    has_trend: bool,
 }
 
 impl<'a> Start<'a> {
@@ -74,6 +75,7 @@ impl<'a> Start<'a> {
             },
             took: text::duration(run.duration_ms),
             has_changes: report.changes.is_some(),
+            has_trend: report.trend.len() > 1,
         }
     }
 }
