@@ -4,6 +4,7 @@ mod archives;
 mod completions;
 mod config;
 mod controls;
+mod diff;
 mod events;
 mod exit;
 mod explain;
@@ -77,6 +78,8 @@ enum Command {
     Config(config::ConfigArguments),
     /// Convert a `report.json` into other formats, and compare it with an earlier one.
     Report(report::ReportArguments),
+    /// Say what changed from one run to another.
+    Diff(diff::DiffArguments),
     /// List, show and remove the runs of an archive.
     Runs(runs::RunsArguments),
     /// Explain a finding: why, what was read, and what would make it pass.
@@ -128,6 +131,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

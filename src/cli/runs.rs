@@ -92,8 +92,8 @@ pub(super) struct PlaceArguments {
 }
 
 impl PlaceArguments {
-    /// The archive that is meant.
-    pub(super) fn open(&self) -> Result<Archive, Stopped> {
+    /// The configuration file with the flags put over it.
+    pub(super) fn config(&self) -> Result<Config, Stopped> {
         let mut config: Config = settings::configuration(self.config.as_deref())?;
         if self.profile.is_some() {
             config.profile.clone_from(&self.profile);
@@ -101,8 +101,16 @@ impl PlaceArguments {
         if self.home_region.is_some() {
             config.home_region.clone_from(&self.home_region);
         }
-        let place = self.archive.clone().or_else(|| config.archive.clone()).unwrap_or_default();
-        archives::open(&config, &place)
+        if self.archive.is_some() {
+            config.archive.clone_from(&self.archive);
+        }
+        Ok(config)
+    }
+
+    /// The archive that is meant.
+    pub(super) fn open(&self) -> Result<Archive, Stopped> {
+        let config = self.config()?;
+        archives::open(&config, &config.archive.clone().unwrap_or_default())
     }
 }
 

@@ -1,5 +1,6 @@
 //! `upright scan`.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
 use crate::config::Config;
 use crate::controls::{ControlSet, VerdictKind};
-use crate::findings::judge;
+use crate::findings::{Finding, judge};
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
 use crate::report::{Destination, Ran, Report, printable, terminal, write_files};
@@ -53,6 +54,10 @@ pub(super) struct ScanArguments {
     /// Say what changed since this earlier `report.json`
     #[arg(long, value_name = "FILE", conflicts_with = "explain")]
     since: Option<PathBuf>,
+    /// Let the exit code go by the failures that are new since the earlier run, and by no others. Those judged for
+    /// the first time do not count; where there is no earlier run, all do
+    #[arg(long, conflicts_with = "explain")]
+    new_only: bool,
     /// Print only the totals and where the reports are
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -118,7 +123,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         kept.and_then(|stored| stored.commit(&report, sent.as_ref().err(), &config))?;
     }
     sent?;
-    Ok(exit_code(&report, &config))
+    Ok(exit_code(&report, &config, arguments.new_only))
 }
 
 /// Warnings about single calls are in the report; on the terminal they would drown it.
@@ -218,10 +223,15 @@ fn options(arguments: &ScanArguments) -> TerminalOptions {
     }
 }
 
-fn exit_code(report: &Report, config: &Config) -> Exit {
-    let failed = report
-        .findings
-        .iter()
-        .any(|finding| finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on);
+fn exit_code(report: &Report, config: &Config, is_new_only: bool) -> Exit {
+    let new: Option<HashSet<&str>> = report
+        .changes
+        .as_ref()
+        .filter(|_| is_new_only)
+        .map(|changes| changes.new.iter().map(String::as_str).collect());
+    let counts = |finding: &Finding| new.as_ref().is_none_or(|new| new.contains(finding.id.as_str()));
+    let failed = report.findings.iter().any(|finding| {
+        finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on && counts(finding)
+    });
     Exit::of_scan(failed, report.run.complete)
 }

@@ -22,6 +22,8 @@ pub(super) struct ChangesPart<'a> {
     new_count: u64,
     resolved_count: u64,
     still_failing: u64,
+    /// Since when the one of them fails that fails longest; empty where none does.
+    longest: String,
     unobserved_count: u64,
     /// Findings that still fail, with other evidence than then.
     changed_evidence: u64,
@@ -99,6 +101,7 @@ impl<'a> ChangesPart<'a> {
             new_count: changes.new.len() as u64,
             resolved_count: changes.resolved.len() as u64,
             still_failing: changes.still_failing,
+            longest: changes.failing_since.values().min().map_or(String::new(), |since| text::time(since)),
             unobserved_count: changes.no_longer_observed.len() as u64,
             changed_evidence: changes.changed_evidence.len() as u64,
             scope: changes.scope.lines(),
