@@ -1,6 +1,7 @@
 //! A read-only posture scanner for AWS that tells what it could not see.
 
 pub mod accounts;
+pub mod archive;
 pub mod aws;
 pub mod cli;
 pub mod collect;

@@ -241,6 +241,9 @@ fn changes(report: &Report) -> Changes {
     let (resolved, rest) = past.split_at(4);
     Changes {
         since_run: "20261123T030000Z".to_owned(),
+        failing_since: Default::default(),
+        changed_evidence: Vec::new(),
+        scope: Default::default(),
         since: "2026-11-23T03:00:00Z".to_owned(),
         still_failing: (failing().count() - new.len()) as u64,
         new,

@@ -198,6 +198,14 @@ impl Aws {
         Ok((Caller { account, arn, partition }, session))
     }
 
+    /// A client of S3 in a region, with the caller's own credentials, for what the program keeps for itself: its
+    /// calls are no part of a scan, and neither counted nor limited.
+    #[must_use]
+    pub fn own_s3(&self, region: &str) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.sdk).region(Region::new(region.to_owned()));
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
     /// The region that services without one are asked through.
     #[must_use]
     pub fn home_region(&self) -> &str {

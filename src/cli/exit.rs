@@ -15,7 +15,7 @@ pub enum Exit {
     Incomplete,
     /// 4: a control failed, and something was not observed.
     FailedAndIncomplete,
-    /// 5: it could not run, or what it found could not all be sent.
+    /// 5: it could not run, or what it found could not be kept or not all be sent.
     CouldNotRun,
 }
 

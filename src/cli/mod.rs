@@ -1,8 +1,10 @@
 //! The command line: one file per command; each parses, calls the path, prints and chooses the exit code.
 
+mod archives;
 mod completions;
 mod config;
 mod controls;
+mod diff;
 mod events;
 mod exit;
 mod explain;
@@ -12,6 +14,7 @@ mod man;
 mod output;
 mod progress;
 mod report;
+mod runs;
 mod scan;
 mod send;
 mod settings;
@@ -38,7 +41,9 @@ type Failure = miette::Report;
         upright scan --organization --role-name Audit    every account of the organization\n  \
         upright scan --framework cis-aws-3.0 --fail-on high\n  \
         upright scan --explain                           what would be called, and why\n  \
-        upright scan --since upright-report/report.json  what changed since the last run\n  \
+        upright scan --archive                           keep the run, and tell what changed since the one before\n  \
+        upright scan --since upright-report/report.json  what changed since a report\n  \
+        upright runs list                                the runs that are kept\n  \
         upright report --from upright-report/report.json --format csv\n  \
         upright explain 3f9a12c0                         why a finding is what it is\n  \
         upright controls show s3-bucket-not-public\n  \
@@ -49,8 +54,8 @@ type Failure = miette::Report;
         2  the command line or a file was wrong\n  \
         3  something was not observed or not read, and nothing that was seen failed\n  \
         4  as with 1, and something was not observed or not read\n  \
-        5  it could not run: no credentials, no region, the organization could not be listed; or the findings\n     \
-        could not all be sent to where --send says"
+        5  it could not run: no credentials, no region, the organization could not be listed; or the run\n     \
+        could not be kept in the archive, or its findings could not all be sent to where --send says"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -73,6 +78,10 @@ enum Command {
     Config(config::ConfigArguments),
     /// Convert a `report.json` into other formats, and compare it with an earlier one.
     Report(report::ReportArguments),
+    /// Say what changed from one run to another.
+    Diff(diff::DiffArguments),
+    /// List, show and remove the runs of an archive.
+    Runs(runs::RunsArguments),
     /// Explain a finding: why, what was read, and what would make it pass.
     Explain(explain::ExplainArguments),
     /// Print what makes a shell complete commands and flags.
@@ -122,6 +131,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Runs(arguments) => runs::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

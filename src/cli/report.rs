@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::output::{Stdout, no_stdout, print, print_json};
-use super::settings;
+use super::runs::PlaceArguments;
 use super::{Done, Exit, Stopped};
+use super::{archives, settings};
 use crate::report::{self, Changes, Destination, Detections, Format, Report, WriteError, printable};
 
 #[derive(Debug, Args)]
@@ -17,6 +18,7 @@ use crate::report::{self, Changes, Destination, Detections, Format, Report, Writ
     after_help = "Examples:\n  \
         upright report --from upright-report/report.json --format csv > findings.csv\n  \
         upright report --from report.json --format html,sarif --out reports\n  \
+        upright report --run latest --format html --out reports\n  \
         upright report --from today.json --since yesterday.json --format markdown\n  \
         upright report --from report.json --detections detections.jsonl --format html,json --out reports\n  \
         ssh scanner cat report.json | upright report --from - --format junit\n  \
@@ -26,8 +28,13 @@ pub(super) struct ReportArguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// The report to convert, a `report.json`; `-` reads it from stdin
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
     from: Option<PathBuf>,
+    /// The run of an archive to convert: an id, as much of its beginning as no other has, or `latest`
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    #[command(flatten)]
+    place: PlaceArguments,
     /// Formats to write, separated by commas or given several times
     #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = settings::format())]
     #[arg(required = true)]
@@ -52,15 +59,30 @@ enum Command {
 }
 
 pub(super) fn run(arguments: &ReportArguments) -> Done {
-    match (&arguments.command, &arguments.from) {
-        (Some(Command::Schema), _) => print_json(&report::json::schema()),
-        (None, Some(from)) => convert(arguments, from),
+    match (&arguments.command, &arguments.from, &arguments.run) {
+        (Some(Command::Schema), _, _) => print_json(&report::json::schema()),
+        (None, Some(from), _) => convert(arguments, || read(from), from),
+        (None, None, Some(run)) => convert(arguments, || kept(&arguments.place, run), Path::new(run)),
         // The parser asks for it; this says the same where it would not.
-        (None, None) => Err(Stopped::usage(miette::miette!("--from FILE says which report to convert"))),
+        (None, None, None) => {
+            Err(Stopped::usage(miette::miette!("--from FILE or --run RUN says which report to convert")))
+        }
     }
 }
 
-fn convert(arguments: &ReportArguments, from: &Path) -> Done {
+/// The report of a run that is kept.
+fn kept(place: &PlaceArguments, run: &str) -> Result<Report, Stopped> {
+    let archive = place.open()?;
+    let id = archive.find(run).map_err(|error| archives::failed(&error))?;
+    archives::report_of(&archive, &id)
+}
+
+/// Writes the report that `read_it` gives and that errors call `from`.
+fn convert(
+    arguments: &ReportArguments,
+    read_it: impl FnOnce() -> Result<Report, Stopped>,
+    from: &Path,
+) -> Done {
     let (first, others) = match arguments.formats.split_first() {
         Some((first, others)) => (*first, others.iter().any(|other| other != first)),
         None => return Err(Stopped::usage(miette::miette!("--format FORMAT says what to make of it"))),
@@ -71,7 +93,7 @@ fn convert(arguments: &ReportArguments, from: &Path) -> Done {
             "several formats cannot share stdout"
         )));
     }
-    let mut report = read(from)?;
+    let mut report = read_it()?;
     if let Some(path) = &arguments.since {
         compare(&mut report, &read(path)?, path)?;
     }

@@ -1,5 +1,6 @@
 //! `upright scan`.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,13 +12,13 @@ use jiff::tz::TimeZone;
 use super::events::detect::detector;
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments};
-use super::{Done, Exit, Stopped, send};
+use super::{Done, Exit, Stopped, archives, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
 use crate::config::Config;
 use crate::controls::{ControlSet, VerdictKind};
-use crate::findings::judge;
+use crate::findings::{Finding, judge};
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
 use crate::report::{Destination, Ran, Report, printable, terminal, write_files};
@@ -30,6 +31,7 @@ use crate::run::{Progress, collect, plan};
     upright scan --framework cis-aws-5.0 --level 1\n  \
     upright scan --framework cis-aws-7.0 --regions eu-west-1,eu-central-1\n  \
     upright scan --format html,sarif --out reports\n  \
+    upright scan --archive s3://acme-audit/upright --keep-days 365\n  \
     upright scan --since upright-report/report.json\n  \
     upright scan --events s3://trail-bucket/AWSLogs/ --event-rules sigma/\n  \
     upright scan --save-inventory state.zst && upright scan --inventory state.zst\n  \
@@ -54,6 +56,10 @@ pub(super) struct ScanArguments {
     /// Say what changed since this earlier `report.json`
     #[arg(long, value_name = "FILE", conflicts_with = "explain")]
     since: Option<PathBuf>,
+    /// Let the exit code go by the failures that are new since the earlier run, and by no others. Those judged for
+    /// the first time do not count; where there is no earlier run, all do
+    #[arg(long, conflicts_with = "explain")]
+    new_only: bool,
     /// Print only the totals and where the reports are
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -84,6 +90,8 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     }
     // Before the scan: it is over soon where the file is wrong, and may write over it.
     let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
+    // So is the archive asked: a scan whose run cannot be kept is not begun.
+    let archive = config.archive.as_ref().map(|place| archives::reach(&config, place)).transpose()?;
     let detector = detector(&config, started_at)?;
     let observed = observe(&arguments, &config, &controls, &scope)?;
     if let Some(path) = &arguments.save_inventory {
@@ -100,8 +108,12 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         tally: observed.tally,
     };
     let mut report = Report::of(ran, findings);
-    if let Some((earlier, path)) = &earlier {
-        reports::compare(&mut report, earlier, path)?;
+    let asked = archives::asked(&config, &report, arguments.inventory.is_some());
+    let kept = archive.as_ref().map(|archive| archives::Keeping::begin(archive, &mut report, asked));
+    match (&earlier, &kept) {
+        (Some((earlier, path)), _) => reports::compare(&mut report, earlier, path)?,
+        (None, Some(Ok(keeping))) => keeping.compare(&mut report),
+        (None, _) => {}
     }
     report.attest(attestations, today);
     if let Some(detector) = &detector {
@@ -110,8 +122,14 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;
-    send::run(&report, &config)?;
-    Ok(exit_code(&report, &config))
+    let kept = kept.map(|keeping| keeping.and_then(|keeping| keeping.store(&report, &inventory, &config)));
+    // The findings are sent also where the run could not be kept, and kept where they could not be sent.
+    let sent = send::run(&report, &config);
+    if let Some(kept) = kept {
+        kept.and_then(|stored| stored.commit(&report, sent.as_ref().err(), &config))?;
+    }
+    sent?;
+    Ok(exit_code(&report, &config, arguments.new_only))
 }
 
 /// Warnings about single calls are in the report; on the terminal they would drown it.
@@ -211,11 +229,16 @@ fn options(arguments: &ScanArguments) -> TerminalOptions {
     }
 }
 
-fn exit_code(report: &Report, config: &Config) -> Exit {
-    let failed = report
-        .findings
-        .iter()
-        .any(|finding| finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on);
+fn exit_code(report: &Report, config: &Config, is_new_only: bool) -> Exit {
+    let new: Option<HashSet<&str>> = report
+        .changes
+        .as_ref()
+        .filter(|_| is_new_only)
+        .map(|changes| changes.new.iter().map(String::as_str).collect());
+    let counts = |finding: &Finding| new.as_ref().is_none_or(|new| new.contains(finding.id.as_str()));
+    let failed = report.findings.iter().any(|finding| {
+        finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on && counts(finding)
+    });
     let detected = report.detections.as_ref().is_some_and(|detections| {
         detections.rules.iter().any(|rule| rule.found > 0 && rule.severity >= config.fail_on)
     });

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use super::Stopped;
 use crate::accounts::{RoleSettings, Scope, Selector};
+use crate::archive::{Keep, Location};
 use crate::aws::{Limits, Source};
 use crate::config::{self, AccountId, Attestation, Config, RegionName, Selection};
 use crate::controls::{ControlSet, Severity};
@@ -106,6 +107,17 @@ pub(super) struct RunArguments {
     /// Reports to write, separated by commas or given several times [default: json,html]
     #[arg(long = "format", value_delimiter = ',', value_name = "FORMAT", value_parser = format())]
     formats: Option<Vec<Format>>,
+    /// Keep the run, a directory or s3://bucket/prefix, and say what changed since the one before [default where
+    /// no place is given: upright-data]
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, default_missing_value = "upright-data")]
+    #[arg(value_parser = Location::from_str)]
+    archive: Option<Location>,
+    /// With an archive: keep this many of the newest runs, and remove the others
+    #[arg(long, value_name = "N")]
+    keep: Option<NonZeroU32>,
+    /// With an archive: keep runs for this many days, and remove older ones
+    #[arg(long, value_name = "DAYS")]
+    keep_days: Option<NonZeroU32>,
     /// Send the findings to a service when the reports are written: securityhub
     #[arg(long, value_delimiter = ',', value_name = "SERVICE", value_parser = Receiver::from_str)]
     send: Vec<Receiver>,
@@ -162,6 +174,9 @@ impl RunArguments {
         if let Some(formats) = &self.formats {
             config.formats.clone_from(formats);
         }
+        over(&mut config.archive, &self.archive);
+        over(&mut config.keep, &self.keep);
+        over(&mut config.keep_days, &self.keep_days);
         replace(&mut config.send, &self.send);
         if let Some(severity) = self.fail_on {
             config.fail_on = severity;
@@ -251,6 +266,11 @@ pub(super) fn scope(config: &Config) -> Scope {
         },
         regions: config.regions.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// Which runs stay in the archive.
+pub(super) const fn keep(config: &Config) -> Keep {
+    Keep { runs: config.keep, days: config.keep_days }
 }
 
 /// Where the credentials come from.

@@ -22,6 +22,7 @@ pub use attestation::Attestation;
 pub use error::{ConfigError, Invalid};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 
+use crate::archive::Location;
 use crate::controls::Severity;
 use crate::notify::Receiver;
 use crate::report::Format;
@@ -141,9 +142,20 @@ pub struct Config {
     /// Findings that one HTML page holds at most. Above it `report.html` is an index, with a page for each account
     /// beside it. Default: 100,000, about 5 MB.
     pub html_max_findings: u64,
-    /// Services that the findings are sent to when the reports are written: `securityhub`. Default: none. It is
-    /// the only thing that Upright ever writes in an account; `upright iam-policy --send securityhub` says what
-    /// that needs.
+    /// Where runs are kept, a directory or `s3://bucket/prefix`. Default: nowhere, and what changed since the run
+    /// before is not told.
+    pub archive: Option<Location>,
+    /// How many of the newest runs stay in the archive. Default: all. The newest always stays.
+    #[serde(deserialize_with = "value::something_kept")]
+    #[schemars(range(min = 1))]
+    pub keep: Option<NonZeroU32>,
+    /// How many days runs stay in the archive. Default: for ever. The newest always stays.
+    #[serde(deserialize_with = "value::something_kept")]
+    #[schemars(range(min = 1))]
+    pub keep_days: Option<NonZeroU32>,
+    /// Services that the findings are sent to when the reports are written: `securityhub`. Default: none. Beside an
+    /// archive in S3 it is the only thing that Upright ever writes in an account; `upright iam-policy --send
+    /// securityhub` says what that needs.
     pub send: Vec<Receiver>,
     /// Severity from which a failure makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
@@ -183,6 +195,9 @@ impl Default for Config {
             out: PathBuf::from("upright-report"),
             formats: vec![Format::Json, Format::Html],
             html_max_findings: 100_000,
+            archive: None,
+            keep: None,
+            keep_days: None,
             send: Vec::new(),
             fail_on: Severity::Low,
         }

@@ -94,6 +94,9 @@ attempt_timeout_seconds: 30
 call_timeout_seconds: 120
 max_attempts: 3
 send: [securityhub]
+archive: s3://acme-audit/upright
+keep: 90
+keep_days: 365
 out: reports
 formats: [html]
 html_max_findings: 5000

@@ -198,14 +198,26 @@ where
         .ok_or_else(|| D::Error::custom(format!("`{number}` is not from {MIN} to {MAX}")))
 }
 
-/// A whole number that is not 0, or nothing.
+/// A whole number of calls that is not 0, or nothing.
 pub(super) fn at_least_one<'de, D: Deserializer<'de>>(
     deserializer: D,
+) -> Result<Option<NonZeroU32>, D::Error> {
+    not_zero(deserializer, "`0` would make no call; leave the key out for no limit")
+}
+
+/// A whole number of runs or days that is not 0, or nothing.
+pub(super) fn something_kept<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NonZeroU32>, D::Error> {
+    not_zero(deserializer, "`0` would keep nothing; leave the key out for no limit")
+}
+
+fn not_zero<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    otherwise: &'static str,
 ) -> Result<Option<NonZeroU32>, D::Error> {
     let Some(number) = Option::<u32>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    NonZeroU32::new(number)
-        .map(Some)
-        .ok_or_else(|| D::Error::custom("`0` would make no call; leave the key out for no limit"))
+    NonZeroU32::new(number).map(Some).ok_or_else(|| D::Error::custom(otherwise))
 }

@@ -9,6 +9,7 @@ mod file;
 mod framework;
 mod functions;
 mod judge;
+mod rule_hash;
 mod set;
 mod source;
 mod verdict;

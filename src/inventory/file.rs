@@ -104,11 +104,17 @@ enum Line<L, C, R> {
 /// # Errors
 /// When the file cannot be written.
 pub fn save(inventory: &Inventory, path: &Path) -> Result<(), InventoryFileError> {
-    write(inventory, path).map_err(|source| InventoryFileError::Io { path: path.to_owned(), source })
+    File::create(path)
+        .and_then(|file| write(inventory, BufWriter::new(file)))
+        .map_err(|source| InventoryFileError::Io { path: path.to_owned(), source })
 }
 
-fn write(inventory: &Inventory, path: &Path) -> std::io::Result<()> {
-    let mut out = zstd::Encoder::new(BufWriter::new(File::create(path)?), 3)?;
+/// Writes `inventory` as it stands in a file.
+///
+/// # Errors
+/// When `out` refuses.
+pub fn write(inventory: &Inventory, out: impl Write) -> std::io::Result<()> {
+    let mut out = zstd::Encoder::new(out, 3)?;
     put(
         &mut out,
         &Header {

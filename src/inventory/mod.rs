@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use facet::{FACET, Facet};
-pub use file::{InventoryFileError, load, save};
+pub use file::{InventoryFileError, load, save, write};
 pub(crate) use unseen::NO_CONNECTION;
 pub use unseen::{Cause, Denial, Unseen};
 

@@ -1,12 +1,12 @@
 //! [`Changes`]: what is different from an earlier run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Report;
+use super::{Report, ScopeChanges};
 use crate::collect::{self, Scope};
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::{Finding, Identity};
@@ -31,12 +31,23 @@ pub struct Changes {
     /// Failed then, and could not be looked at now. Not the same as resolved.
     pub no_longer_observed: Vec<Past>,
     /// Ids of findings that fail now and that nothing can be said about for then: their control, account or
-    /// region was left out, or could not be observed.
+    /// region was left out, could not be observed, or the control judged by another rule.
     pub newly_judged: Vec<String>,
-    /// Failed then; their control, account or region was left out of this run.
+    /// Failed then; their control, account or region was left out of this run, or the control judges by another
+    /// rule now.
     pub no_longer_judged: Vec<Past>,
     /// Findings that fail now and failed then.
     pub still_failing: u64,
+    /// Since when each of those fails without a break: when the first run of an unbroken row of failures saw it,
+    /// RFC 3339, UTC. It is carried from run to run, as far back as runs were compared. Finding id → time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failing_since: BTreeMap<String, String>,
+    /// Ids of those that fail with other evidence than then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_evidence: Vec<String>,
+    /// What was looked at otherwise than then.
+    #[serde(default, skip_serializing_if = "ScopeChanges::is_empty")]
+    pub scope: ScopeChanges,
 }
 
 /// A finding of the earlier run.
@@ -76,10 +87,21 @@ impl Changes {
             newly_judged: Vec::new(),
             no_longer_judged: Vec::new(),
             still_failing: 0,
+            failing_since: BTreeMap::new(),
+            changed_evidence: Vec::new(),
+            scope: ScopeChanges::between(earlier, now),
         };
+        let failed: HashMap<&str, &Finding> =
+            failing(earlier).map(|finding| (finding.id.as_str(), finding)).collect();
         for finding in failing(now) {
+            if let Some(then) = failed.get(finding.id.as_str()) {
+                changes.still_fails(finding, then, earlier);
+                continue;
+            }
             match then.verdict_on(finding) {
-                Sight::Judged(VerdictKind::Fail) => changes.still_failing += 1,
+                _ if changes.scope.has_another_rule(&finding.control) => {
+                    changes.newly_judged.push(finding.id.clone());
+                }
                 Sight::Judged(_) | Sight::Gone => changes.new.push(finding.id.clone()),
                 Sight::Hidden | Sight::LeftOut => changes.newly_judged.push(finding.id.clone()),
             }
@@ -87,6 +109,10 @@ impl Changes {
         for finding in failing(earlier) {
             let list = match today.verdict_on(finding) {
                 Sight::Judged(VerdictKind::Fail) => continue,
+                // Perhaps the resource is as it was, and would have passed then as well.
+                Sight::Judged(_) if changes.scope.has_another_rule(&finding.control) => {
+                    &mut changes.no_longer_judged
+                }
                 Sight::Judged(_) | Sight::Gone => &mut changes.resolved,
                 Sight::Hidden => &mut changes.no_longer_observed,
                 Sight::LeftOut => &mut changes.no_longer_judged,
@@ -94,6 +120,23 @@ impl Changes {
             list.push(Past::of(finding));
         }
         Some(changes)
+    }
+
+    /// Notes a finding that fails in both runs.
+    fn still_fails(&mut self, now: &Finding, then: &Finding, earlier: &Report) {
+        self.still_failing += 1;
+        let before = earlier.changes.as_ref().and_then(|changes| changes.failing_since.get(&now.id));
+        let since = before.unwrap_or(&earlier.run.observed_at);
+        self.failing_since.insert(now.id.clone(), since.clone());
+        if now.evidence != then.evidence {
+            self.changed_evidence.push(now.id.clone());
+        }
+    }
+
+    /// Since when a finding of this run fails, where that is known to be before this run.
+    #[must_use]
+    pub fn fails_since(&self, id: &str) -> Option<&str> {
+        self.failing_since.get(id).map(String::as_str)
     }
 }
 
@@ -379,6 +422,98 @@ mod tests {
             account.regions.retain(|region| *region != gone.region);
         }
         assert_eq!(ids(&between(&earlier, &now).no_longer_judged), [gone.id.as_str()]);
+    }
+
+    /// The sample on a day of November 2026.
+    fn on(day: &str) -> Report {
+        let mut report = sample::report();
+        for time in [&mut report.run.started_at, &mut report.run.observed_at] {
+            *time = time.replace("2026-11-24", day);
+        }
+        report
+    }
+
+    #[test]
+    fn since_when_it_fails_is_carried_from_run_to_run_and_a_break_begins_anew() {
+        let first = on("2026-11-01");
+        let at = first_failing(&first, "iam-root-mfa");
+        let id = first.findings[at].id.clone();
+        let mut second = on("2026-11-02");
+        let mut changes = between(&first, &second);
+        assert_eq!(changes.failing_since.len() as u64, changes.still_failing);
+        assert_eq!(changes.fails_since(&id), Some(first.run.observed_at.as_str()));
+        second.changes = Some(changes);
+        let mut third = on("2026-11-03");
+        changes = between(&second, &third);
+        assert_eq!(changes.fails_since(&id), Some(first.run.observed_at.as_str()), "two runs before");
+        third.changes = Some(changes);
+        // Not observed for a day: it may have been right in between.
+        let mut hidden = on("2026-11-04");
+        hidden.findings[at].verdict = VerdictKind::Unknown;
+        hidden.changes = Some(between(&third, &hidden));
+        let mut back = on("2026-11-05");
+        changes = between(&hidden, &back);
+        assert_eq!((changes.fails_since(&id), changes.newly_judged.contains(&id)), (None, true));
+        back.changes = Some(changes);
+        let after = between(&back, &on("2026-11-06"));
+        assert_eq!(after.fails_since(&id), Some(back.run.observed_at.as_str()));
+        let other = failing(&first).find(|finding| finding.id != id).expect("another");
+        assert_eq!(after.fails_since(&other.id), Some(first.run.observed_at.as_str()));
+    }
+
+    #[test]
+    fn other_evidence_of_the_same_failure_is_told() {
+        let mut now = later();
+        let at = first_failing(&now, "s3-bucket-not-public");
+        assert!(between(&sample::report(), &now).changed_evidence.is_empty());
+        now.findings[at].evidence.clear();
+        let changes = between(&sample::report(), &now);
+        assert_eq!(changes.changed_evidence, [now.findings[at].id.as_str()]);
+        assert_eq!(changes.still_failing, sample::report().totals.fail);
+    }
+
+    #[test]
+    fn what_another_rule_decides_is_no_change_of_the_accounts() {
+        let (mut earlier, mut now) = (sample::report(), later());
+        let at = first_failing(&now, "iam-root-mfa");
+        let id = now.findings[at].id.clone();
+        for control in now.controls.iter_mut().filter(|control| control.id == "iam-root-mfa") {
+            control.rule = "stricter".to_owned();
+        }
+        earlier.findings[at].verdict = VerdictKind::Pass;
+        let stricter = between(&earlier, &now);
+        assert_eq!(stricter.scope.controls_changed, ["iam-root-mfa"]);
+        assert_eq!((stricter.new.len(), stricter.newly_judged.as_slice()), (0, &[id.clone()][..]));
+        // And the other way round: a rule that asks for less resolves nothing.
+        let mut laxer = now.clone();
+        laxer.findings[at].verdict = VerdictKind::Pass;
+        let changes = between(&sample::report(), &laxer);
+        assert_eq!((changes.resolved.len(), ids(&changes.no_longer_judged)), (0, vec![id.as_str()]));
+        // A report of before has no hashes: nothing is said about rules then.
+        for control in &mut earlier.controls {
+            control.rule.clear();
+        }
+        assert!(between(&earlier, &now).scope.is_empty());
+    }
+
+    #[test]
+    fn accounts_and_controls_that_come_and_go_are_changes_of_the_scope() {
+        let mut now = later();
+        now.controls.retain(|control| control.id != "iam-root-mfa");
+        now.findings.retain(|finding| finding.control != "iam-root-mfa" && finding.account != sample::PROD);
+        now.accounts.retain(|account| account.id != sample::PROD);
+        let scope = between(&sample::report(), &now).scope;
+        assert_eq!(
+            (scope.controls_removed.as_slice(), scope.accounts_removed.as_slice()),
+            (&["iam-root-mfa".to_owned()][..], &[sample::PROD.to_owned()][..])
+        );
+        assert_eq!(scope.lines().len(), 2);
+        let back = between(&now_as_earlier(&now), &later()).scope;
+        assert_eq!(
+            (back.controls_added, back.accounts_added),
+            (scope.controls_removed, scope.accounts_removed)
+        );
+        assert!(between(&sample::report(), &later()).scope.is_empty());
     }
 
     /// The run as if it had been the day before the sample.

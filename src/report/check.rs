@@ -6,6 +6,9 @@ use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow};
 use crate::controls::{Relation, RequirementStatus, VerdictKind};
 use crate::findings::Finding;
 
+/// Verdicts of what does not fail any more.
+const RESOLVED: &[VerdictKind] = &[VerdictKind::Pass, VerdictKind::NotApplicable];
+
 /// What does not add up in a report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Inconsistent {
@@ -165,12 +168,11 @@ impl Report {
         }
         let past = || [&changes.resolved, &changes.no_longer_observed, &changes.no_longer_judged];
         unique("past finding", past().into_iter().flatten().map(|past| past.id.as_str()))?;
-        for (list, may_be) in past().into_iter().zip([
-            &[VerdictKind::Pass, VerdictKind::NotApplicable][..],
-            &[VerdictKind::Unknown],
-            &[],
-        ]) {
+        for (list, may_be) in past().into_iter().zip([RESOLVED, &[VerdictKind::Unknown], &[]]) {
             for past in list {
+                // By another rule a resource passes that failed, and is not resolved.
+                let by_another_rule = may_be.is_empty() && changes.scope.has_another_rule(&past.control);
+                let may_be = if by_another_rule { RESOLVED } else { may_be };
                 if let Some(now) = verdicts.get(past.id.as_str()).filter(|now| !may_be.contains(now)) {
                     return wrong(format!(
                         "finding `{}` is listed among those of the past, and is {now}",

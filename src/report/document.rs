@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AttestationRow, Changes, Detections};
+use super::{AttestationRow, Changes, Detections, TrendPoint};
 use crate::aws::OperationCount;
 use crate::controls::{Relation, RequirementStatus, Severity, VerdictKind};
 use crate::findings::Finding;
@@ -25,6 +25,9 @@ pub struct Report {
     /// What changed since an earlier run, where there is one to compare with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Changes>,
+    /// This run and those before it in the archive, oldest first; empty for a run that is not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<TrendPoint>,
     /// Verdicts of all findings.
     pub totals: Counts,
     /// What was not observed, the gap that hides the most first.
@@ -164,6 +167,10 @@ pub struct ControlRow {
     /// Whether it can only prove a pass, and a person decides the rest.
     #[serde(default)]
     pub pass_only: bool,
+    /// Hash of the rule that it judged by: expressions and parameters. Runs with different ones did not ask the
+    /// same. Empty in reports of before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// What to do, in the console.
     pub remediation: String,
     /// What to do, on the command line; `${name}`, `${arn}`, `${region}` and `${account}` stand for the

@@ -29,9 +29,11 @@ mod remediation;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod sarif;
+mod scope;
 pub(crate) mod screen;
 pub mod terminal;
 mod text;
+mod trend;
 
 pub use attestation::{AttestationRow, AttestationState, Attested};
 pub use build::Ran;
@@ -45,7 +47,9 @@ pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
+pub use scope::ScopeChanges;
 pub(crate) use text::printable;
+pub use trend::{MAX_POINTS, Score, TrendPoint};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -25,6 +25,8 @@ impl Report {
         Self {
             schema_version: self.schema_version,
             run,
+            // It is that of the whole run.
+            trend: Vec::new(),
             changes: self.changes.as_ref().map(|changes| changes_of(changes, id, &findings)),
             totals,
             gaps,
@@ -118,6 +120,8 @@ fn changes_of(changes: &Changes, account: &str, findings: &[Finding]) -> Changes
         past.retain(|past| past.account == account);
     }
     // Whatever fails now is new, newly judged or failed before.
+    here.failing_since.retain(|id, _| failing.contains(id.as_str()));
+    here.changed_evidence.retain(|id| failing.contains(id.as_str()));
     let since_then = here.new.len() + here.newly_judged.len();
     here.still_failing = failing.len().saturating_sub(since_then) as u64;
     here
@@ -126,8 +130,8 @@ fn changes_of(changes: &Changes, account: &str, findings: &[Finding]) -> Changes
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Past;
     use crate::report::sample;
+    use crate::report::{Past, ScopeChanges};
 
     /// What another finding of the same place was in the earlier run.
     fn past(which: &str, finding: &Finding) -> Past {
@@ -158,6 +162,9 @@ mod tests {
             resolved: failing.iter().map(|f| past("x0", f)).collect(),
             no_longer_observed: failing.iter().take(2).map(|f| past("x1", f)).collect(),
             no_longer_judged: failing.iter().rev().take(3).map(|f| past("x2", f)).collect(),
+            failing_since: BTreeMap::from([(failing[2].id.clone(), "2026-11-01T03:00:00Z".to_owned())]),
+            changed_evidence: vec![failing[2].id.clone()],
+            scope: ScopeChanges::default(),
         });
         report
     }

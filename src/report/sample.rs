@@ -41,6 +41,7 @@ pub(crate) fn report() -> Report {
         schema_version: SCHEMA_VERSION,
         run: run(),
         changes: None,
+        trend: Vec::new(),
         totals: count(&findings, |_| true),
         gaps: gaps(&findings),
         coverage: coverage(),
@@ -516,6 +517,7 @@ fn controls(findings: &[Finding]) -> Vec<ControlRow> {
                 .to_owned(),
             evidence_only: id == "iam-central-identity",
             pass_only: false,
+            rule: format!("rule of {id}"),
             remediation:
                 "1. Open the console, and the settings of the resource.\n2. Choose Edit.\n3. Set it as the \
                           title says, and save.\n"

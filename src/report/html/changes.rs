@@ -22,7 +22,13 @@ pub(super) struct ChangesPart<'a> {
     new_count: u64,
     resolved_count: u64,
     still_failing: u64,
+    /// Since when the one of them fails that fails longest; empty where none does.
+    longest: String,
     unobserved_count: u64,
+    /// Findings that still fail, with other evidence than then.
+    changed_evidence: u64,
+    /// What was looked at otherwise, a line each.
+    scope: Vec<String>,
     lists: Vec<List<'a>>,
 }
 
@@ -70,10 +76,11 @@ impl<'a> ChangesPart<'a> {
             href: role.filtered(&[("change", "new"), ("verdict", "fail")]),
             ..lists.now(&changes.new, "new", "New", "Fails now and did not fail then.", "fail")
         };
-        let judged = "Fails now; its control or account was not looked at then. The scope changed, and \
-                      perhaps nothing else.";
+        let judged = "Fails now; its control or account was not looked at then, or the control judged by another \
+                      rule. The scope changed, and perhaps nothing else.";
         let unobserved = "Failed then and could not be looked at now. It is not resolved.";
-        let dropped = "Failed then; its control or account was left out of this run.";
+        let dropped = "Failed then; its control or account was left out of this run, or the control judges by another \
+                       rule now.";
         let resolved = "Failed then; passes now, does not apply any more, or the resource is gone.";
         let all = [
             new,
@@ -94,7 +101,10 @@ impl<'a> ChangesPart<'a> {
             new_count: changes.new.len() as u64,
             resolved_count: changes.resolved.len() as u64,
             still_failing: changes.still_failing,
+            longest: changes.failing_since.values().min().map_or(String::new(), |since| text::time(since)),
             unobserved_count: changes.no_longer_observed.len() as u64,
+            changed_evidence: changes.changed_evidence.len() as u64,
+            scope: changes.scope.lines(),
             lists: all.into_iter().filter(|list| list.count > 0).collect(),
         }
     }

@@ -9,7 +9,9 @@ use super::pages::Role;
 use super::{Link, requirement_anchor};
 use crate::controls::{Relation, RequirementStatus};
 use crate::report::figures::statuses;
-use crate::report::{AttestationRow, AttestationState, Counts, FrameworkRow, Report, RequirementRow, text};
+use crate::report::{
+    self, AttestationRow, AttestationState, Counts, FrameworkRow, Report, RequirementRow, text,
+};
 
 /// All frameworks of the run.
 #[derive(Serialize)]
@@ -173,21 +175,13 @@ impl<'a> Framework<'a> {
 
 impl Score {
     fn of(framework: &FrameworkRow) -> Self {
-        let with = |status| framework.requirements.iter().filter(|r| r.status == status).count() as u64;
-        let contributes = framework.relation == Relation::Contributes;
-        let (good, bad) = if contributes {
-            (RequirementStatus::NoFailingEvidence, RequirementStatus::FailingEvidence)
-        } else {
-            (RequirementStatus::Pass, RequirementStatus::Fail)
-        };
-        let passed = with(good);
-        let decided = passed + with(bad);
+        let score = report::Score::of(framework);
         Self {
-            percent: (passed * 100).checked_div(decided).map_or(String::new(), |n| format!("{n} %")),
-            passed,
-            decided,
-            open: framework.requirements.len() as u64 - decided,
-            contributes,
+            percent: score.percent().map_or(String::new(), |n| format!("{n} %")),
+            passed: score.passed,
+            decided: score.decided,
+            open: framework.requirements.len() as u64 - score.decided,
+            contributes: framework.relation == Relation::Contributes,
         }
     }
 }

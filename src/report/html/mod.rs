@@ -19,6 +19,7 @@ mod script;
 mod start;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -41,12 +42,13 @@ const STYLE: &str = concat!(
     include_str!("../../../templates/report/findings.css")
 );
 
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("parts.html", include_str!("../../../templates/report/parts.html")),
     ("head.html", include_str!("../../../templates/report/head.html")),
     ("start.html", include_str!("../../../templates/report/start.html")),
     ("changes.html", include_str!("../../../templates/report/changes.html")),
     ("happened.html", include_str!("../../../templates/report/happened.html")),
+    ("trend.html", include_str!("../../../templates/report/trend.html")),
     ("answer.html", include_str!("../../../templates/report/answer.html")),
     ("not_observed.html", include_str!("../../../templates/report/not_observed.html")),
     ("frameworks.html", include_str!("../../../templates/report/frameworks.html")),
@@ -82,6 +84,9 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
     }
     if let Some(changes) = &report.changes {
         page.part("changes.html", &changes::ChangesPart::of(changes, report, role))?;
+    }
+    if let Some(trend) = trend::TrendPart::of(report) {
+        page.part("trend.html", &trend)?;
     }
     page.part("answer.html", &start::Answer::of(report, &figures, &controls, role))?;
     page.part("not_observed.html", &not_observed::NotObserved::of(report, role))?;

@@ -57,6 +57,7 @@ pub(super) struct Start<'a> {
     /// What is said of events.
     events: String,
     has_changes: bool,
+    has_trend: bool,
 }
 
 impl<'a> Start<'a> {
@@ -80,6 +81,7 @@ impl<'a> Start<'a> {
                 None => String::new(),
             },
             has_changes: report.changes.is_some(),
+            has_trend: report.trend.len() > 1,
         }
     }
 }

@@ -91,6 +91,9 @@ fn changed() -> Report {
     });
     report.changes = Some(Changes {
         since_run: sample::HOSTILE[0].to_owned(),
+        failing_since: Default::default(),
+        changed_evidence: Vec::new(),
+        scope: Default::default(),
         since: sample::HOSTILE[1].to_owned(),
         new: failing.iter().map(|f| f.id.clone()).collect(),
         resolved: past.collect(),
