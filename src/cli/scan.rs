@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::output::{self, print, print_json};
-use super::settings::{self, RunArguments, ScopeArguments};
+use super::settings::{self, RunArguments, ScopeArguments, Waivers};
 use super::{Done, Exit, Stopped, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
+use crate::collect::Wanted;
 use crate::config::Config;
-use crate::controls::{ControlSet, VerdictKind};
 use crate::findings::judge;
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
@@ -60,6 +60,12 @@ pub(super) struct ScanArguments {
     verbose: bool,
 }
 
+/// What is to be observed, and where.
+struct Asked {
+    wanted: Wanted,
+    scope: Scope,
+}
+
 /// What was observed, and what that took.
 struct Observed {
     inventory: Inventory,
@@ -75,19 +81,26 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     let controls = settings::controls(&config)?;
     let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
     let attestations = settings::attestations(&config, today)?;
-    let scope = settings::scope(&config);
+    let waivers = Waivers::read(&config, today)?;
+    let asked = Asked {
+        wanted: settings::wanted(&controls, waivers.as_ref()),
+        scope: settings::scope(&config, waivers.as_ref()),
+    };
     if arguments.explain {
-        let plan = plan(&controls.wanted(), &scope, None);
+        let plan = plan(&asked.wanted, &asked.scope, None);
         return if arguments.json { print_json(&plan) } else { print(&plan.to_string()) };
     }
     // Before the scan: it is over soon where the file is wrong, and may write over it.
     let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
-    let observed = observe(&arguments, &config, &controls, &scope)?;
+    let observed = observe(&arguments, &config, &asked)?;
     if let Some(path) = &arguments.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
     }
     let inventory = Arc::new(observed.inventory);
-    let findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
+    let mut findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
+    let waivers = waivers
+        .map(|waivers| waivers.apply(&mut findings, &inventory, &controls, &config, today))
+        .transpose()?;
     let ran = Ran {
         started_at,
         finished_at: Timestamp::now(),
@@ -97,6 +110,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         tally: observed.tally,
     };
     let mut report = Report::of(ran, findings);
+    report.waivers = waivers;
     if let Some((earlier, path)) = &earlier {
         reports::compare(&mut report, earlier, path)?;
     }
@@ -123,12 +137,7 @@ fn log_to_stderr(is_verbose: bool) {
     drop(tracing::subscriber::set_global_default(subscriber));
 }
 
-fn observe(
-    arguments: &ScanArguments,
-    config: &Config,
-    controls: &ControlSet,
-    scope: &Scope,
-) -> Result<Observed, Stopped> {
+fn observe(arguments: &ScanArguments, config: &Config, asked: &Asked) -> Result<Observed, Stopped> {
     if let Some(path) = &arguments.inventory {
         let inventory = inventory::load(path).map_err(|error| file_failure(path, &error))?;
         let tally = Tally { requests: 0, retries: 0, throttles: 0 };
@@ -140,7 +149,7 @@ fn observe(
         .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
     let observed = runtime.block_on(async {
         tokio::select! {
-            observed = ask_aws(config, controls, scope, arguments.quiet) => observed,
+            observed = ask_aws(config, asked, arguments.quiet) => observed,
             _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
                 "interrupted; no report was written"
             ))),
@@ -151,12 +160,8 @@ fn observe(
     observed
 }
 
-async fn ask_aws(
-    config: &Config,
-    controls: &ControlSet,
-    scope: &Scope,
-    quiet: bool,
-) -> Result<Observed, Stopped> {
+async fn ask_aws(config: &Config, asked: &Asked, quiet: bool) -> Result<Observed, Stopped> {
+    let Asked { wanted, scope } = asked;
     let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
     let aws = Aws::connect(&settings::source(config), &settings::limits(config))
         .await
@@ -165,7 +170,7 @@ async fn ask_aws(
     let run = async {
         let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
         let discovery = discover(&caller, &own, scope).await.map_err(|error| could_not(&error))?;
-        Ok(collect(&aws, discovery, &controls.wanted(), scope, &progress).await)
+        Ok(collect(&aws, discovery, wanted, scope, &progress).await)
     };
     let inventory = match progress::on_stderr(quiet) {
         None => run.await,
@@ -206,9 +211,7 @@ fn options(arguments: &ScanArguments) -> TerminalOptions {
 }
 
 fn exit_code(report: &Report, config: &Config) -> Exit {
-    let failed = report
-        .findings
-        .iter()
-        .any(|finding| finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on);
+    let failed =
+        report.findings.iter().any(|finding| finding.is_open_failure() && finding.severity >= config.fail_on);
     Exit::of_scan(failed, report.run.complete)
 }

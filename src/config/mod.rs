@@ -10,6 +10,7 @@
 mod attestation;
 mod error;
 mod value;
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -21,6 +22,9 @@ use serde::{Deserialize, Serialize};
 pub use attestation::Attestation;
 pub use error::{ConfigError, Invalid};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
+pub use waivers::{
+    WAIVERS_FILE_NAME, WaiverEntry, WaiversError, load_waivers, parse_waivers, waivers_schema,
+};
 
 use crate::controls::Severity;
 use crate::notify::Receiver;
@@ -81,6 +85,13 @@ pub struct Config {
     /// What people say about requirements that no call to AWS can decide; it stands beside their status in the
     /// report and never changes it. Default: none.
     pub attestations: Vec<Attestation>,
+    /// File with waivers: failures that people accept for some time. Default: `waivers.yaml` in the current
+    /// directory, where there is one.
+    pub waivers: Option<PathBuf>,
+    /// Days that a waiver may hold, counted from its date, 1 to 3660. Default: 366.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 3660>")]
+    #[schemars(range(min = 1, max = 3660))]
+    pub waiver_max_days: u32,
     /// Directories with controls of your own, relative to the current directory; a framework of your own is a
     /// file in a folder `frameworks` of such a directory. Default: none.
     pub controls: Vec<PathBuf>,
@@ -156,6 +167,8 @@ impl Default for Config {
             frameworks: Vec::new(),
             level: None,
             attestations: Vec::new(),
+            waivers: None,
+            waiver_max_days: 366,
             controls: Vec::new(),
             enable: Vec::new(),
             disable: Vec::new(),

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow};
 use crate::controls::{Relation, RequirementStatus, VerdictKind};
-use crate::findings::Finding;
+use crate::findings::waiver::WaiverState;
+use crate::findings::{Finding, WaiverRow};
 
 /// What does not add up in a report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,14 @@ pub enum Inconsistent {
         /// What does not fit.
         what: String,
     },
+    /// A finding is waived that does not fail, or by no waiver of the report.
+    #[error("finding `{id}` is stated as waived, and {what}")]
+    Waiver {
+        /// Id of the finding.
+        id: String,
+        /// What does not fit.
+        what: &'static str,
+    },
     /// A requirement is stated as attested without a statement, or as open with one.
     #[error("the attestation of requirement `{requirement}` of `{framework}` is not what its state says")]
     Attestation {
@@ -107,6 +116,7 @@ impl Report {
         same(|| "the run".to_owned(), self.totals, all)?;
         self.check_silence()?;
         self.check_changes()?;
+        self.check_waivers()?;
         unique("framework", self.frameworks.iter().map(|framework| framework.id.as_str()))?;
         let controls: HashMap<&str, &ControlRow> =
             self.controls.iter().map(|control| (control.id.as_str(), control)).collect();
@@ -130,7 +140,7 @@ impl Report {
                 return Err(Inconsistent::WithoutReason { id: finding.id.clone() });
             }
             match found.get_mut(finding.control.as_str()) {
-                Some(counts) => counts.add(finding.verdict),
+                Some(counts) => counts.add(finding),
                 None => return Err(stray(finding, "control", &finding.control)),
             }
         }
@@ -168,6 +178,32 @@ impl Report {
                         past.id
                     ));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Only a failure is waived, by a waiver that is listed and holds.
+    fn check_waivers(&self) -> Result<(), Inconsistent> {
+        let rows = self.waivers.as_ref().map_or(&[][..], |waivers| &waivers.rows);
+        let rows: HashMap<u64, &WaiverRow> = rows.iter().map(|row| (row.waiver.line, row)).collect();
+        let has_any = |finding: &&Finding| finding.waived.is_some() || finding.waiver_ended.is_some();
+        for finding in self.findings.iter().filter(has_any) {
+            let wrong = |what| Err(Inconsistent::Waiver { id: finding.id.clone(), what });
+            if finding.verdict != VerdictKind::Fail {
+                return wrong("does not fail");
+            }
+            let line = match (&finding.waived, &finding.waiver_ended) {
+                (Some(_), Some(_)) => return wrong("its waiver has ended"),
+                (Some(waived), None) => waived.line,
+                (None, end) => end.as_ref().map_or(0, |end| end.waiver.line),
+            };
+            match rows.get(&line) {
+                None => return wrong("its waiver is not listed"),
+                Some(row) if finding.waived.is_some() && row.state == WaiverState::Expired => {
+                    return wrong("its waiver has expired");
+                }
+                Some(_) => {}
             }
         }
         Ok(())

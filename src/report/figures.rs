@@ -38,8 +38,8 @@ impl<'a> Figures<'a> {
         for finding in &report.findings {
             findings.entry(&finding.control).or_default().push(finding);
             let account = accounts.entry(&finding.account).or_insert_with(AccountFigures::none);
-            account.counts.add(finding.verdict);
-            account.controls.entry(&finding.control).or_insert(Counts::zero()).add(finding.verdict);
+            account.counts.add(finding);
+            account.controls.entry(&finding.control).or_insert(Counts::zero()).add(finding);
             if finding.verdict == VerdictKind::Fail {
                 for (severity, count) in &mut failing {
                     *count += u64::from(*severity == finding.severity);

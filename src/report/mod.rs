@@ -36,7 +36,9 @@ pub use attestation::{AttestationRow, AttestationState, Attested};
 pub use build::Ran;
 pub use changes::{Changes, Past};
 pub use check::Inconsistent;
-pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
+pub use document::{
+    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION, Waivers,
+};
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};

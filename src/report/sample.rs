@@ -42,6 +42,7 @@ pub(crate) fn report() -> Report {
         run: run(),
         changes: None,
         totals: count(&findings, |_| true),
+        waivers: None,
         gaps: gaps(&findings),
         coverage: coverage(),
         accounts: accounts(),
@@ -134,6 +135,7 @@ fn accounts() -> Vec<Account> {
         is_management: Some(id == MANAGEMENT),
         organization: Some("o-a1b2c3d4e5".to_owned()),
         units: Some(vec!["Root".to_owned(), unit.to_owned()]),
+        unit_ids: None,
         tags: Some(BTreeMap::from([("owner".to_owned(), HOSTILE[0].to_owned())])),
         regions: vec!["eu-central-1".to_owned(), "eu-west-1".to_owned()],
         state,
@@ -461,6 +463,8 @@ fn finding((control, account, region, name, verdict, evidence): Told<'_>) -> Fin
             None => Vec::new(),
         },
         unseen,
+        waived: None,
+        waiver_ended: None,
     }
 }
 
@@ -627,6 +631,6 @@ fn status(totals: Counts, deciding: &[&str], planned: &[&str]) -> Status {
 
 fn count(findings: &[Finding], counts: impl Fn(&Finding) -> bool) -> Counts {
     let mut totals = Counts::zero();
-    findings.iter().filter(|f| counts(f)).for_each(|f| totals.add(f.verdict));
+    findings.iter().filter(|f| counts(f)).for_each(|f| totals.add(f));
     totals
 }

@@ -276,6 +276,7 @@ fn large(set: ControlSet, accounts: u64, each: u64) -> Report {
             is_management: Some(n == 0),
             organization: Some("o-a1b2c3d4e5".to_owned()),
             units: Some(vec!["Root".to_owned(), format!("Team {}", n % 40)]),
+            unit_ids: None,
             tags: Some(BTreeMap::from([("owner".to_owned(), format!("team-{}@example.com", n % 40))])),
             regions: regions.clone(),
             state: AccountState::Scanned,
@@ -346,6 +347,8 @@ fn finding(control: &Control, account: &str, n: u64, verdict: VerdictKind) -> Fi
         tags: BTreeMap::new(),
         evidence: Vec::new(),
         unseen: (verdict == VerdictKind::Unknown).then_some(unseen),
+        waived: None,
+        waiver_ended: None,
     }
 }
 

@@ -22,9 +22,9 @@ fn repeated(times: usize, name: impl Fn(usize) -> String) -> Report {
             finding.id = format!("{}-{number}", finding.id);
             finding.resource_name = name(number);
             finding.resource_arn = format!("arn:aws:s3:::{}", name(number));
-            report.totals.add(finding.verdict);
+            report.totals.add(&finding);
             for control in report.controls.iter_mut().filter(|control| control.id == finding.control) {
-                control.totals.add(finding.verdict);
+                control.totals.add(&finding);
             }
             report.findings.push(finding);
         }

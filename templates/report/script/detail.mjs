@@ -18,6 +18,7 @@ export function detail(finding, close) {
     element("header", "", title, button),
     element("p", "", badge(finding.verdict), " ", badge(finding.severity), " ", link(`#finding-${finding.id}`, "Link to this finding")),
     element("p", "reason", finding.reason),
+    ...waiver(finding.waiver),
     ...unseen(finding.unseen),
     facts(finding),
     ...evidence(finding.evidence),
@@ -52,6 +53,14 @@ function facts(finding) {
     if (parts.length > 0) list.append(element("dt", "", term), element("dd", "", ...parts));
   }
   return list;
+}
+
+function waiver(accepted) {
+  if (!accepted) return [];
+  const { reason, author, ticket, expires, ending } = accepted;
+  const state = ending ? `Waived no longer: ${ending}.` : `Waived until ${expires}. It fails all the same.`;
+  const who = [author, ticket].filter(Boolean).flatMap((text) => [", ", named(text)]);
+  return [element("p", "waiver", state, " ", element("q", "", reason), ...who)];
 }
 
 function unseen(missing) {

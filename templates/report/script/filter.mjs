@@ -15,6 +15,7 @@ export class Filter {
       region: { column: data.region, values: regions },
       service: ofControl("service"),
       control: ofControl("id"),
+      waiver: { column: data.waiverState, values: ["none", "waived", "ended"] },
     };
   }
 

@@ -67,7 +67,7 @@ class Explorer {
       const finding = this.data.finding(this.rows[index]);
       const account = finding.accountName || finding.account;
       const cells = [
-        gridCell(badge(finding.verdict), " ", badge(finding.severity)),
+        gridCell(badge(finding.verdict), " ", badge(finding.severity), ...waived(finding)),
         gridCell(named(finding.name || finding.arn)),
         gridCell(finding.control.title),
         gridCell(named(account)),
@@ -173,6 +173,11 @@ class Explorer {
     this.at("printed").textContent = `Printed: the first ${thousands(Math.min(PRINTED, all))} of ${thousands(all)} that match.`;
     this.at("printed").hidden = false;
   }
+}
+
+/** A mark on what somebody accepts. */
+function waived({ waiver }) {
+  return waiver && !waiver.ending ? [" ", element("span", "badge manual", "waived")] : [];
 }
 
 function gridCell(...children) {
