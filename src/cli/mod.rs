@@ -15,6 +15,7 @@ mod report;
 mod scan;
 mod send;
 mod settings;
+mod waive;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -41,14 +42,15 @@ type Failure = miette::Report;
         upright scan --since upright-report/report.json  what changed since the last run\n  \
         upright report --from upright-report/report.json --format csv\n  \
         upright explain 3f9a12c0                         why a finding is what it is\n  \
+        upright waive 3f9a12c0 --reason Public-on-purpose  accept a failure for 90 days\n  \
         upright controls show s3-bucket-not-public\n  \
         upright iam-policy > policy.json\n\n\
         Exit codes:\n  \
         0  everything was observed and nothing failed\n  \
-        1  a control failed at or above --fail-on\n  \
+        1  a control failed at or above --fail-on, and no waiver accepts that\n  \
         2  the command line or a file was wrong\n  \
         3  something was not observed, and nothing that was seen failed\n  \
-        4  a control failed, and something was not observed\n  \
+        4  as 1, and something was not observed\n  \
         5  it could not run: no credentials, no region, the organization could not be listed; or the findings\n     \
         could not all be sent to where --send says"
 )]
@@ -75,6 +77,8 @@ enum Command {
     Report(report::ReportArguments),
     /// Explain a finding: why, what was read, and what would make it pass.
     Explain(explain::ExplainArguments),
+    /// Accept a failure until a day: adds it to `waivers.yaml`.
+    Waive(waive::WaiveArguments),
     /// Print what makes a shell complete commands and flags.
     Completions(completions::CompletionsArguments),
     /// Print the manual page.
@@ -123,6 +127,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Waive(arguments) => waive::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     };

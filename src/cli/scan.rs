@@ -1,5 +1,6 @@
 //! `upright scan`.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::findings::judge;
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
-use crate::report::{Destination, Ran, Report, printable, terminal, write_files};
+use crate::report::{Destination, Known, Ran, Report, printable, terminal, write_files};
 use crate::run::{Progress, collect, plan};
 
 #[derive(Debug, Args)]
@@ -115,6 +116,13 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         reports::compare(&mut report, earlier, path)?;
     }
     report.attest(attestations, today);
+    report.rate(Known {
+        production_tags: &config.production_tags,
+        // A scan sees no events, and remembers no earlier run but the one that it is compared with.
+        detected: &HashSet::new(),
+        failing_since: &HashMap::new(),
+        day: today,
+    });
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;

@@ -7,6 +7,7 @@
 //! error with file, line and column. What only AWS or the controls can tell (whether an account, a region,
 //! a control or one of its parameters exists) is checked by those who know.
 
+mod append;
 mod attestation;
 mod error;
 mod value;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use append::{Added, AppendError, NewWaiver, append_waiver};
 pub use attestation::Attestation;
 pub use error::{ConfigError, Invalid};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
@@ -92,6 +94,10 @@ pub struct Config {
     #[serde(deserialize_with = "value::within::<_, _, 1, 3660>")]
     #[schemars(range(min = 1, max = 3660))]
     pub waiver_max_days: u32,
+    /// Tags that say that a resource or an account is production, which raises the risk of its failures: key, then
+    /// values of which one must be there; an empty list stands for any. Case does not matter. Default: `env`,
+    /// `environment` and `stage`, each with `prod` and `production`.
+    pub production_tags: BTreeMap<String, Vec<String>>,
     /// Directories with controls of your own, relative to the current directory; a framework of your own is a
     /// file in a folder `frameworks` of such a directory. Default: none.
     pub controls: Vec<PathBuf>,
@@ -169,6 +175,7 @@ impl Default for Config {
             attestations: Vec::new(),
             waivers: None,
             waiver_max_days: 366,
+            production_tags: production_tags(),
             controls: Vec::new(),
             enable: Vec::new(),
             disable: Vec::new(),
@@ -186,6 +193,11 @@ impl Default for Config {
             fail_on: Severity::Low,
         }
     }
+}
+
+fn production_tags() -> BTreeMap<String, Vec<String>> {
+    let values = ["prod", "production"].map(str::to_owned);
+    ["env", "environment", "stage"].map(|key| (key.to_owned(), values.to_vec())).into()
 }
 
 /// Accounts by id, by place in the organization and by tag.

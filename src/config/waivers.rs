@@ -340,7 +340,7 @@ mod tests {
             .to_owned()
             + END;
         let [first, second] = read(&text).try_into().expect("two");
-        assert_eq!((first.line, second.line), (3, 21));
+        assert_eq!((first.line, second.line), (3, 19));
         assert_eq!(first.selector.account.as_deref(), Some("000000000012"));
         assert_eq!(first.selector.tags["env"], ["dev", "test"]);
         assert_eq!(first.reason, "two\nlines");
@@ -393,7 +393,7 @@ mod tests {
                 "5:12: the waiver holds from 2026-01-01 to",
             ),
             (with("control: x").replace("2026-06-30", "soon"), "5:12: `soon` is not a day"),
-            (with("control: x").replace("  author: Ann\n", ""), "1:3: missing field `author`"),
+            (with("control: x").replace("  author: Ann\n", ""), "4:3: missing field `author`"),
         ] {
             let said = refused(&text);
             assert!(said.contains(&format!("waivers.yaml:{expected}")), "{text}: {said}");

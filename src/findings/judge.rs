@@ -132,6 +132,7 @@ fn finding(control: &Control, about: About<'_>, judgement: Judgement) -> Finding
         unseen,
         waived: None,
         waiver_ended: None,
+        risk: None,
     }
 }
 

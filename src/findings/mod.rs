@@ -1,6 +1,7 @@
 //! [`Finding`]: what one control says about one resource, with an identity that lasts from run to run.
 
 mod judge;
+pub mod risk;
 pub mod waiver;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use judge::judge;
+pub use risk::{Risk, RiskPart};
 pub use waiver::{Waived, Waiver, WaiverEnd, WaiverRow};
 
 use crate::controls::{Evidence, Severity, VerdictKind};
@@ -53,6 +55,9 @@ pub struct Finding {
     /// That somebody accepted the failure, and that this holds no longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver_ended: Option<WaiverEnd>,
+    /// How much the failure matters where it is; only failures have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
 }
 
 impl Finding {
@@ -60,6 +65,12 @@ impl Finding {
     #[must_use]
     pub fn is_open_failure(&self) -> bool {
         self.verdict == VerdictKind::Fail && self.waived.is_none()
+    }
+
+    /// The score of its risk; 0 where it has none.
+    #[must_use]
+    pub fn risk_score(&self) -> u8 {
+        self.risk.as_ref().map_or(0, |risk| risk.score)
     }
 
     /// Whether it is about a whole account or region. It is shown with the ARN of the account, as findings on the

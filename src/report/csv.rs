@@ -23,7 +23,7 @@ use crate::findings::Finding;
 use crate::inventory::{Account, AccountState, Unseen};
 
 /// Names of the columns.
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 23] = [
     "run",
     "verdict",
     "severity",
@@ -46,6 +46,7 @@ const COLUMNS: [&str; 22] = [
     "frameworks",
     "finding",
     "waived",
+    "risk",
 ];
 
 /// What a spreadsheet takes for the start of a formula, full-width forms included.
@@ -110,6 +111,7 @@ fn of_finding(finding: &Finding, report: &Report, index: &Index<'_>) -> [String;
         &control.map_or(String::new(), frameworks),
         &finding.id,
         &waived(finding),
+        &finding.risk.as_ref().map_or(String::new(), |risk| risk.score.to_string()),
     ]
     .map(cell)
 }

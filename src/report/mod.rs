@@ -25,6 +25,7 @@ pub mod markdown;
 pub mod ocsf;
 mod part;
 mod remediation;
+mod risk;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod sarif;
@@ -42,6 +43,7 @@ pub use document::{
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
+pub use risk::Known;
 pub(crate) use text::printable;
 
 /// Why a report could not be written.

@@ -237,6 +237,19 @@ mod tests {
     }
 
     #[test]
+    fn each_account_has_the_waivers_of_its_own_failures() {
+        let report = sample::waived();
+        let parts = parts(&report);
+        assert_eq!(parts.iter().map(|part| part.totals.waived).sum::<u64>(), report.totals.waived);
+        for (account, line) in [(sample::PROD, 3), (sample::DEV, 12)] {
+            let part = report.of_account(account);
+            part.check().expect("adds up");
+            let rows: Vec<u64> = part.waivers.expect("some").rows.iter().map(|row| row.waiver.line).collect();
+            assert_eq!(rows, [line], "{account}");
+        }
+    }
+
+    #[test]
     fn an_account_is_complete_only_where_all_of_it_was_observed() {
         let report = sample::report();
         for (account, complete) in [

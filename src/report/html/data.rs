@@ -20,6 +20,7 @@
 //! | `findings` | columns `id`, `control`, `account`, `region`, `verdict`, `severity`, `reason`, `resource`, `evidence`, `unseen` (+ 1, 0 is none) |
 //! | `coverage` | columns `account`, `region`, `call`, `state`, `answered`, `unanswered`, `gone`; `errors`: row, position in `unseen`, times |
 //! | `waivers` | the waivers that findings have or had: `reason`, `author`, `ticket`, `expires`, and `ending`, why one holds no longer |
+//! | `risks` | the risks of failures: `score`, `parts` with `why` and `points`; `risk`, pairs of the position of a finding and of its risk |
 //! | `waived` | pairs of the position of a finding and of its waiver |
 //! | `new` | positions of the findings that are new since the earlier run; null without one |
 //!
@@ -37,7 +38,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::controls::{Evidence, RequirementStatus, Severity, VerdictKind};
-use crate::findings::{Finding, WaiverEnd};
+use crate::findings::{Finding, Risk, WaiverEnd};
 use crate::inventory::{Coverage, CoverageState, Unseen};
 use crate::report::{ControlRow, FrameworkRow, Report, WriteError};
 
@@ -72,6 +73,8 @@ struct Block<'a> {
     coverage: Calls,
     waivers: Vec<WaiverData<'a>>,
     waived: Vec<(usize, usize)>,
+    risks: Vec<&'a Risk>,
+    risk: Vec<(usize, usize)>,
     new: Option<Vec<usize>>,
     #[serde(flatten)]
     tables: Tables<'a>,
@@ -85,6 +88,7 @@ impl<'a> Block<'a> {
         let findings = Findings::of(&report.findings, &controls, &mut tables);
         let coverage = Calls::of(&report.coverage, &mut tables);
         let (waivers, waived) = waivers(&report.findings);
+        let (risks, risk) = risks(&report.findings);
         Self {
             format: FORMAT,
             verdicts: VerdictKind::ALL,
@@ -101,6 +105,8 @@ impl<'a> Block<'a> {
             coverage,
             waivers,
             waived,
+            risks,
+            risk,
             new: report.changes.as_ref().map(|changes| {
                 let new: std::collections::HashSet<&str> = changes.new.iter().map(String::as_str).collect();
                 positions(&report.findings, |finding| new.contains(finding.id.as_str()))
@@ -139,6 +145,14 @@ fn waivers(findings: &[Finding]) -> (Vec<WaiverData<'_>>, Vec<(usize, usize)>) {
         waived.push((at, table.at(data)));
     }
     (table.values, waived)
+}
+
+/// The risks, each once, and which finding has which.
+fn risks(findings: &[Finding]) -> (Vec<&Risk>, Vec<(usize, usize)>) {
+    let mut table = Table::new();
+    let rated = findings.iter().enumerate().filter_map(|(at, finding)| Some((at, finding.risk.as_ref()?)));
+    let risk = rated.map(|(at, risk)| (at, table.at(risk))).collect();
+    (table.values, risk)
 }
 
 /// A control as `report.json` has it, without the totals, which the page shows elsewhere.

@@ -108,6 +108,8 @@ struct Worst<'a> {
     link: Link,
     title: &'a str,
     severity: &'static str,
+    /// The greatest of its failures; 0 where none is known.
+    risk: u8,
     is_about_public_access: bool,
     reach: String,
     href: String,
@@ -153,6 +155,7 @@ impl<'a> Worst<'a> {
             link: Link::to_control(&control.id),
             title: &control.title,
             severity: figures.severity(control).as_str(),
+            risk: figures.risk(control),
             is_about_public_access: control.is_about_public_access(),
             reach: reach(control, figures),
             href: role.filtered(&[("control", &control.id), ("verdict", "fail")]),

@@ -349,7 +349,21 @@ fn finding(control: &Control, account: &str, n: u64, verdict: VerdictKind) -> Fi
         unseen: (verdict == VerdictKind::Unknown).then_some(unseen),
         waived: None,
         waiver_ended: None,
+        risk: None,
     }
+}
+
+#[test]
+fn waivers_are_told_and_nothing_in_them_is_markup() {
+    let page = page(&sample::waived());
+    let part = page.split("<section id=\"waivers\"").nth(1).expect("the part");
+    let part = part.split("</section>").next().expect("its end");
+    assert!(part.contains("2 waivers accept 1 failure; 1 failure is back whose waiver has ended."), "{part}");
+    assert!(part.contains("expired 1 day ago; its findings are back"), "{part}");
+    assert!(part.contains("expires in 1 day"), "{part}");
+    assert!(part.contains("&lt;/script&gt;&lt;img"), "{part}");
+    assert!(!part.contains("<img") && !part.contains('\u{1b}'), "{part}");
+    assert!(page.contains("; 1 of them is waived."));
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub(super) fn changes(page: &mut Page, report: &Report, index: &Index<'_>) {
     let new: HashSet<&str> = new.iter().map(String::as_str).collect();
     let mut found: Vec<&Finding> =
         report.findings.iter().filter(|finding| new.contains(finding.id.as_str())).collect();
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found.sort_by_key(|finding| std::cmp::Reverse((finding.risk_score(), finding.severity)));
     let appeared = found.into_iter().map(|finding| {
         changed("new", finding.severity, &finding.control, &finding.account, &finding.subject(), index)
     });

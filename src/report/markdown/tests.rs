@@ -182,3 +182,14 @@ fn failures_of_a_control_are_told_by_severity_where_it_differs() {
     );
     assert!(!written(&sample::report()).contains("1 critical, 6 medium"));
 }
+
+#[test]
+fn waivers_are_told_and_nothing_in_them_is_markup() {
+    let page = written(&sample::waived());
+    assert!(page.lines().next().is_some_and(|line| line.contains("(1 of them waived)")), "{page}");
+    let part = page.split("## Waivers to look at").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let part = part.expect("the part");
+    assert!(part.contains("expired 1 day ago; its findings are back"), "{part}");
+    assert!(page.contains("waived until 2026-11-25"), "{page}");
+    assert!(!part.contains('\u{1b}'), "{part}");
+}

@@ -42,7 +42,7 @@ impl Summary<'_> {
         if new.is_empty() {
             return;
         }
-        new.sort_by_key(|finding| Reverse(finding.severity));
+        new.sort_by_key(|finding| (Reverse(finding.risk_score()), Reverse(finding.severity)));
         self.screen.heading(&format!("New since {}", text::time(&changes.since)));
         let most = self.most(NEW);
         for finding in new.iter().take(most) {

@@ -14,6 +14,10 @@ pub fn explanation(explained: &Explanation<'_>, options: TerminalOptions) -> Str
     let page = &mut screen;
     head(page, explained);
     waiver(page, explained.finding);
+    if let Some(risk) = &explained.finding.risk {
+        page.heading("Risk");
+        text(page, &risk.words());
+    }
     page.heading("Why");
     text(page, &explained.finding.reason);
     text(page, explained.rationale);

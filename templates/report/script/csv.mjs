@@ -17,7 +17,7 @@ export function cell(text) {
 }
 
 /** The same words as in `report.csv`. */
-function waived(waiver) {
+function waivedCell(waiver) {
   if (!waiver || waiver.ending) return "";
   const { reason, author, ticket, expires } = waiver;
   return `until ${expires} by ${author}${ticket ? ` (${ticket})` : ""}: ${reason}`;
@@ -36,7 +36,7 @@ export function csv(data, rows) {
     const cells = [
       finding.id, finding.verdict, finding.severity, finding.account, finding.accountName, finding.region,
       control.service, control.id, control.title, finding.type, finding.name, finding.arn, finding.reason,
-      requirements, tags, waived(finding.waiver),
+      requirements, tags, waivedCell(finding.waiver),
     ];
     lines.push(cells.map(cell).join(","));
   }

@@ -18,7 +18,8 @@ export function detail(finding, close) {
     element("header", "", title, button),
     element("p", "", badge(finding.verdict), " ", badge(finding.severity), " ", link(`#finding-${finding.id}`, "Link to this finding")),
     element("p", "reason", finding.reason),
-    ...waiver(finding.waiver),
+    ...acceptance(finding.waiver),
+    ...rating(finding.risk),
     ...unseen(finding.unseen),
     facts(finding),
     ...evidence(finding.evidence),
@@ -55,7 +56,13 @@ function facts(finding) {
   return list;
 }
 
-function waiver(accepted) {
+function rating(risk) {
+  if (!risk) return [];
+  const parts = risk.parts.map(({ why, points }) => `${why} ${points}`).join(", ");
+  return [element("p", "risk", `Risk ${risk.score} of 100: ${parts}`)];
+}
+
+function acceptance(accepted) {
   if (!accepted) return [];
   const { reason, author, ticket, expires, ending } = accepted;
   const state = ending ? `Waived no longer: ${ending}.` : `Waived until ${expires}. It fails all the same.`;

@@ -67,7 +67,7 @@ class Explorer {
       const finding = this.data.finding(this.rows[index]);
       const account = finding.accountName || finding.account;
       const cells = [
-        gridCell(badge(finding.verdict), " ", badge(finding.severity), ...waived(finding)),
+        gridCell(badge(finding.verdict), " ", badge(finding.severity), ...waivedMark(finding)),
         gridCell(named(finding.name || finding.arn)),
         gridCell(finding.control.title),
         gridCell(named(account)),
@@ -176,7 +176,7 @@ class Explorer {
 }
 
 /** A mark on what somebody accepts. */
-function waived({ waiver }) {
+function waivedMark({ waiver }) {
   return waiver && !waiver.ending ? [" ", element("span", "badge manual", "waived")] : [];
 }
 
