@@ -287,7 +287,7 @@ mod tests {
             "\u{1b}[2J\u{7}\u{0}",
             "- [x]",
             "${jndi}",
-            "\u{85}\u{2028}\u{feff}x",
+            "x\u{85}\u{2028}\u{feff}x",
             "yes",
             "!!python/object",
             "*alias &anchor",

@@ -1,5 +1,6 @@
 //! Waivers put beside the findings of a run.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use super::selector::{Fit, SeenTags};
 use super::{Effect, Ending, Waived, Waiver, WaiverEnd, WaiverRow, WaiverState, evidence_digest};
-use crate::controls::VerdictKind;
+use crate::controls::{Pattern, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::{AccountState, Facet, GLOBAL, Inventory};
 
@@ -34,26 +35,29 @@ pub fn waive(findings: &mut [Finding], waivers: &[Waiver], run: Run<'_>) -> Vec<
     }
     let mut tallies: Vec<Tally> = waivers.iter().map(|_| Tally::default()).collect();
     for finding in findings {
-        let of_any = by_control.get(&None);
-        let of_control = by_control.get(&Some(finding.control.as_str()));
-        let candidates: BTreeSet<usize> = of_any.into_iter().chain(of_control).flatten().copied().collect();
-        let mut best: Option<&Waiver> = None;
-        let mut ended: Option<WaiverEnd> = None;
-        for at in candidates {
+        let of_any = by_control.get(&None).into_iter().flatten();
+        let of_control = by_control.get(&Some(finding.control.as_str())).into_iter().flatten();
+        let arn = Pattern::exactly(&finding.resource_arn);
+        let mut best: Option<(usize, &Waiver)> = None;
+        let mut ended: Option<(usize, Ending, &Waiver)> = None;
+        for at in of_any.chain(of_control).copied() {
             let (Some(waiver), Some(tally)) = (waivers.get(at), tallies.get_mut(at)) else { continue };
-            match tally.note(waiver, finding, run) {
+            match tally.note(waiver, finding, &arn, run) {
                 Standing::Unrelated => {}
                 Standing::Holds => {
-                    best = best.filter(|best| best.expires >= waiver.expires).or(Some(waiver));
+                    let rank = |(at, waiver): (usize, &Waiver)| (waiver.expires, Reverse(at));
+                    best = best.filter(|best| rank(*best) > rank((at, waiver))).or(Some((at, waiver)));
                 }
-                // An ending is news only if it is the last word: of two the later entry is.
+                // An ending is news only if it is the last word: of two that of the later entry is.
                 Standing::Ended(ending) => {
-                    ended = Some(WaiverEnd { ending, waiver: Waived::of(waiver) });
+                    ended = ended.filter(|(other, ..)| *other > at).or(Some((at, ending, waiver)));
                 }
             }
         }
-        finding.waived = best.map(Waived::of);
-        finding.waiver_ended = ended.filter(|_| best.is_none());
+        finding.waived = best.map(|(_, waiver)| Waived::of(waiver));
+        finding.waiver_ended = ended
+            .filter(|_| best.is_none())
+            .map(|(_, ending, waiver)| WaiverEnd { ending, waiver: Waived::of(waiver) });
     }
     waivers.iter().zip(tallies).map(|(waiver, tally)| tally.row(waiver, run)).collect()
 }
@@ -78,9 +82,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn note(&mut self, waiver: &Waiver, finding: &Finding, run: Run<'_>) -> Standing {
+    fn note(&mut self, waiver: &Waiver, finding: &Finding, arn: &Pattern, run: Run<'_>) -> Standing {
         let account = run.inventory.account(&finding.account);
-        let fit = waiver.selector.fits(finding, account, || tags(run.inventory, finding));
+        let fit = waiver.selector.fits(finding, arn, account, || tags(run.inventory, finding));
         match (fit, finding.verdict) {
             (Fit::Yes, VerdictKind::Fail) => return self.note_failure(waiver, finding, run.day),
             (Fit::Yes, VerdictKind::Pass | VerdictKind::NotApplicable) => self.settled += 1,

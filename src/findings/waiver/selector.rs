@@ -102,14 +102,6 @@ impl Glob {
         Ok(Self { text: text.to_owned(), pattern: Pattern::new(text) })
     }
 
-    /// The glob that matches exactly this ARN, as far as one can: a `*` or a `?` in it stands for others as well.
-    ///
-    /// # Errors
-    /// When it is no ARN.
-    pub fn exactly(arn: &str) -> Result<Self, TooBroad> {
-        Self::new(arn)
-    }
-
     /// The glob as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -176,10 +168,11 @@ impl Selector {
         }
     }
 
-    /// Whether it is about this finding. What is not so decides, whatever is not known.
+    /// Whether it is about this finding, whose ARN is `arn`. What is not so decides, whatever is not known.
     pub(super) fn fits<'a>(
         &self,
         finding: &Finding,
+        arn: &Pattern,
         account: Option<&Account>,
         tags: impl FnOnce() -> SeenTags<'a>,
     ) -> Fit {
@@ -188,7 +181,7 @@ impl Selector {
             || is_other(&self.account, &finding.account)
             || is_other(&self.region, &finding.region)
             || self.finding.as_ref().is_some_and(|id| !finding.id.starts_with(id.as_str()))
-            || self.resource.as_ref().is_some_and(|glob| !glob.matches(&finding.resource_arn))
+            || self.resource.as_ref().is_some_and(|glob| !glob.pattern.covers(arn))
         {
             return Fit::No;
         }
