@@ -152,6 +152,8 @@ fn appended(
 ) -> Result<(String, Added), AppendError> {
     let known = parse_waivers(path, before, max_days)?;
     let entry = waiver.as_yaml()?;
+    // By itself first: what is wrong with it must not be taken for the form of the file.
+    parse_waivers(Path::new("the new waiver"), &entry, max_days)?;
     let other_form = || AppendError::Form { path: path.to_owned(), entry: entry.clone() };
     let indent = indent(before, &known).ok_or_else(other_form)?;
     let newline = if before.contains("\r\n") { "\r\n" } else { "\n" };
@@ -160,14 +162,8 @@ fn appended(
     let text = format!("{before}{between}{entry}");
     let line = before.matches('\n').count() as u64 + u64::from(!between.is_empty()) + 1;
     let expected = waiver.as_waiver(line);
-    let read = parse_waivers(path, &text, max_days).map_err(|why| {
-        // What was written before was fine: where it does not end a list, the new entry is what is wrong with it.
-        if known.is_empty() || parse_waivers(path, &entry, max_days).is_ok() {
-            other_form()
-        } else {
-            why.into()
-        }
-    })?;
+    // Both are fine by themselves, so that it is the form of the file if they are not together.
+    let read = parse_waivers(path, &text, max_days).unwrap_or_default();
     match read.split_last() {
         Some((last, others)) if others == known.as_slice() && Some(last) == expected.as_ref() => {
             Ok((text, Added { entry, line }))

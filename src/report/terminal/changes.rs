@@ -47,11 +47,11 @@ impl Summary<'_> {
         let most = self.most(NEW);
         for finding in new.iter().take(most) {
             let why = match (&finding.waived, &finding.waiver_ended) {
-                (Some(_), _) => "; waived".to_owned(),
-                (None, Some(end)) => format!("; {}", end.words()),
+                (Some(_), _) => " (waived)".to_owned(),
+                (None, Some(end)) => format!(" ({})", end.words()),
                 (None, None) => String::new(),
             };
-            let place = format!(" in {} {}{why}", finding.account, finding.region);
+            let place = format!("{why} in {} {}", finding.account, finding.region);
             self.screen.line([
                 (Paint::Plain, "  "),
                 (Paint::of(finding.severity), &padded(finding.severity.as_str(), 13)),
