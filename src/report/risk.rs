@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::Report;
 use crate::controls::VerdictKind;
+use crate::findings::Finding;
 use crate::findings::risk::{Context, Risk, production};
 
 /// The tag of controls about what everybody can reach, those about the root user, and those about administrators.
@@ -29,55 +30,80 @@ pub struct Known<'a> {
 impl Report {
     /// Rates every failing finding, and no other.
     pub fn rate(&mut self, known: Known<'_>) {
-        let tags: HashMap<String, Vec<String>> =
-            self.controls.iter().map(|control| (control.id.clone(), control.tags.clone())).collect();
-        let has = |control: &str, tag: &str| {
-            tags.get(control).is_some_and(|tags| tags.iter().any(|one| one == tag))
+        let surroundings = Surroundings::of(self, known.production_tags);
+        for finding in &mut self.findings {
+            finding.risk = (finding.verdict == VerdictKind::Fail)
+                .then(|| Risk::of(finding.severity, surroundings.context(finding, known)));
+        }
+    }
+}
+
+/// An account and the ARN of a resource in it.
+type Place = (String, String);
+
+/// What the report as a whole says about where its findings are.
+struct Surroundings {
+    /// Tags of each control.
+    tags: HashMap<String, Vec<String>>,
+    /// Resources on which a control about public access fails, with that control.
+    public: HashMap<Place, String>,
+    /// The same of controls about administrators.
+    admin: HashMap<Place, String>,
+    /// What says of an account that it is production.
+    production: HashMap<String, String>,
+}
+
+impl Surroundings {
+    fn of(report: &Report, production_tags: &BTreeMap<String, Vec<String>>) -> Self {
+        let tags = report.controls.iter().map(|control| (control.id.clone(), control.tags.clone()));
+        let production = report.accounts.iter().filter_map(|account| {
+            let tag = production(production_tags, account.tags.iter().flatten())?;
+            Some((account.id.clone(), format!("account tagged {tag}")))
+        });
+        let mut found = Self {
+            tags: tags.collect(),
+            public: HashMap::new(),
+            admin: HashMap::new(),
+            production: production.collect(),
         };
-        let mut public: HashMap<(String, String), String> = HashMap::new();
-        let mut admin: HashMap<(String, String), String> = HashMap::new();
-        for finding in self.findings.iter().filter(|finding| finding.verdict == VerdictKind::Fail) {
-            let Some(arn) = finding.own_arn() else { continue };
-            for (tag, failing) in [(PUBLIC, &mut public), (ADMIN, &mut admin)] {
-                if has(&finding.control, tag) {
-                    let key = (finding.account.clone(), arn.to_owned());
-                    failing.entry(key).or_insert_with(|| finding.control.clone());
-                }
+        found.public = found.failing(report, PUBLIC);
+        found.admin = found.failing(report, ADMIN);
+        found
+    }
+
+    /// The resources on which a control with that tag fails, with the first such control.
+    fn failing(&self, report: &Report, tag: &str) -> HashMap<Place, String> {
+        let mut failing = HashMap::new();
+        for finding in report.findings.iter().filter(|finding| finding.verdict == VerdictKind::Fail) {
+            if let Some(arn) = finding.own_arn().filter(|_| self.has(&finding.control, tag)) {
+                let place = (finding.account.clone(), arn.to_owned());
+                failing.entry(place).or_insert_with(|| finding.control.clone());
             }
         }
-        let accounts: HashMap<String, Option<String>> = self
-            .accounts
-            .iter()
-            .map(|account| {
-                let told = production(known.production_tags, account.tags.iter().flatten());
-                (account.id.clone(), told.map(|tag| format!("account tagged {tag}")))
-            })
-            .collect();
-        for finding in &mut self.findings {
-            if finding.verdict != VerdictKind::Fail {
-                finding.risk = None;
-                continue;
-            }
-            let arn = finding.own_arn().unwrap_or_default();
-            let place = (finding.account.clone(), arn.to_owned());
-            let on_it = |failing: &HashMap<(String, String), String>| {
-                failing.get(&place).map(|control| format!("`{control}` fails on it"))
-            };
-            let about = |tag: &str, words: &str| has(&finding.control, tag).then(|| words.to_owned());
-            let tagged = production(known.production_tags, &finding.tags);
-            let since = known.failing_since.get(&finding.id);
-            let context = Context {
-                exposed: about(PUBLIC, "about public access").or_else(|| on_it(&public)),
-                privileged: about(ROOT, "about the root user")
-                    .or_else(|| about(ADMIN, "about administrators"))
-                    .or_else(|| on_it(&admin)),
-                production: tagged
-                    .map(|tag| format!("tagged {tag}"))
-                    .or_else(|| accounts.get(&finding.account).cloned().flatten()),
-                detected: !arn.is_empty() && known.detected.contains(arn),
-                failing_days: since.and_then(|since| Some(known.day.since(*since).ok()?.get_days())),
-            };
-            finding.risk = Some(Risk::of(finding.severity, context));
+        failing
+    }
+
+    fn has(&self, control: &str, tag: &str) -> bool {
+        self.tags.get(control).is_some_and(|tags| tags.iter().any(|one| one == tag))
+    }
+
+    fn context(&self, finding: &Finding, known: Known<'_>) -> Context {
+        let arn = finding.own_arn().unwrap_or_default();
+        let place = (finding.account.clone(), arn.to_owned());
+        let on_it = |failing: &HashMap<Place, String>| {
+            failing.get(&place).map(|control| format!("`{control}` fails on it"))
+        };
+        let about = |tag, words: &str| self.has(&finding.control, tag).then(|| words.to_owned());
+        let tagged = production(known.production_tags, &finding.tags).map(|tag| format!("tagged {tag}"));
+        let since = known.failing_since.get(&finding.id);
+        Context {
+            exposed: about(PUBLIC, "about public access").or_else(|| on_it(&self.public)),
+            privileged: about(ROOT, "about the root user")
+                .or_else(|| about(ADMIN, "about administrators"))
+                .or_else(|| on_it(&self.admin)),
+            production: tagged.or_else(|| self.production.get(&finding.account).cloned()),
+            detected: !arn.is_empty() && known.detected.contains(arn),
+            failing_days: since.and_then(|since| Some(known.day.since(*since).ok()?.get_days())),
         }
     }
 }
