@@ -46,6 +46,8 @@ pub struct Scope {
     pub role: RoleSettings,
     /// The regions to scan; every enabled region of each account when it is empty.
     pub regions: Vec<String>,
+    /// Whether the organizational units of accounts are read although no selector names one: a waiver does.
+    pub reads_units: bool,
 }
 
 impl Scope {
@@ -59,6 +61,7 @@ impl Scope {
             exclude: Selector::empty(),
             role: RoleSettings::standard(),
             regions: Vec::new(),
+            reads_units: false,
         }
     }
 
@@ -70,6 +73,11 @@ impl Scope {
 
     fn selects_units(&self) -> bool {
         !(self.include.units.is_empty() && self.exclude.units.is_empty())
+    }
+
+    /// Whether the units of accounts must be known; outside an organization there are none.
+    fn needs_units(&self) -> bool {
+        self.selects_units() || (self.organization && self.reads_units)
     }
 
     fn selects_tags(&self) -> bool {
@@ -132,16 +140,16 @@ pub static CALLS: &[ScopeCall] = &[
         made: Made::Once,
         needed: |scope, _| scope.organization,
     },
-    ScopeCall { call: &organization::LIST_ROOTS, made: Made::Once, needed: |scope, _| scope.selects_units() },
+    ScopeCall { call: &organization::LIST_ROOTS, made: Made::Once, needed: |scope, _| scope.needs_units() },
     ScopeCall {
         call: &organization::LIST_UNITS,
         made: Made::PerUnit,
-        needed: |scope, _| scope.selects_units(),
+        needed: |scope, _| scope.needs_units(),
     },
     ScopeCall {
         call: &organization::LIST_ACCOUNTS_OF_UNIT,
         made: Made::PerUnit,
-        needed: |scope, _| scope.selects_units(),
+        needed: |scope, _| scope.needs_units(),
     },
     ScopeCall {
         call: &organization::LIST_TAGS,
@@ -245,6 +253,7 @@ fn sort_out(
         account.name = member.name;
         if let Facet::Known(path) = &member.units {
             account.units = Some(organization::names(path));
+            account.unit_ids = Some(path.iter().map(|unit| unit.id.clone()).collect());
         }
         if let Facet::Known(tags) = member.tags {
             account.tags = Some(tags);
@@ -331,6 +340,7 @@ fn bare_account(id: &str, partition: &str) -> Account {
         is_management: None,
         organization: None,
         units: None,
+        unit_ids: None,
         tags: None,
         regions: Vec::new(),
         state: AccountState::Scanned,

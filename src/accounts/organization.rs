@@ -150,7 +150,7 @@ fn most_similar(name: &str, units: &[Unit]) -> Option<String> {
 pub(super) async fn read(own: &Arc<Session>, scope: &Scope) -> Result<Organization, DiscoverError> {
     let place = own.home();
     let client = place.organizations();
-    let tree = async { if scope.selects_units() { Some(read_tree(&place, &client).await) } else { None } };
+    let tree = async { if scope.needs_units() { Some(read_tree(&place, &client).await) } else { None } };
     let (about, accounts, tree) =
         futures::join!(read_about(&place, &client), read_accounts(&place, &client), tree);
     let mut members = accounts?;

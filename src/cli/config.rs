@@ -16,12 +16,19 @@ pub(super) struct ConfigArguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print the JSON Schema of `upright.yaml`, for editors.
-    #[command(after_help = "Examples:\n  upright config schema > upright.schema.json")]
-    Schema,
+    #[command(after_help = "Examples:\n  \
+        upright config schema > upright.schema.json\n  \
+        upright config schema --waivers > waivers.schema.json")]
+    Schema {
+        /// That of `waivers.yaml` instead
+        #[arg(long)]
+        waivers: bool,
+    },
 }
 
 pub(super) fn run(arguments: &ConfigArguments) -> Done {
     match arguments.command {
-        Command::Schema => print_json(&config::schema()),
+        Command::Schema { waivers: false } => print_json(&config::schema()),
+        Command::Schema { waivers: true } => print_json(&config::waivers_schema()),
     }
 }

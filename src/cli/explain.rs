@@ -56,7 +56,7 @@ fn options() -> TerminalOptions {
     TerminalOptions { color: output::color(), width: output::width(), verbosity: Verbosity::Normal }
 }
 
-fn not_found(why: &NotFound<'_>, from: &Path) -> Stopped {
+pub(super) fn not_found(why: &NotFound<'_>, from: &Path) -> Stopped {
     let from = from.to_string_lossy();
     let words = format!("{why}, in `{from}`");
     let words = printable(&words);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::output::print_json;
 use super::settings::{self, ScopeArguments};
@@ -87,7 +89,11 @@ pub(super) fn run(arguments: IamPolicyArguments) -> Done {
         return print_json(&trust_policy(scanner, config.external_id.as_deref(), &arguments.partition));
     }
     let controls = settings::controls(&config)?;
-    let mut policies = policies(&controls.wanted(), &settings::scope(&config), &arguments.partition, None);
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let waivers = settings::Waivers::read(&config, today)?;
+    let wanted = settings::wanted(&controls, waivers.as_ref());
+    let scope = settings::scope(&config, waivers.as_ref());
+    let mut policies = policies(&wanted, &scope, &arguments.partition, None);
     for receiver in BTreeSet::from_iter(arguments.send.iter().chain(&config.send)) {
         policies.allow_sending(*receiver, &arguments.partition);
     }

@@ -18,6 +18,7 @@ mod runs;
 mod scan;
 mod send;
 mod settings;
+mod waive;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -46,11 +47,12 @@ type Failure = miette::Report;
         upright runs list                                the runs that are kept\n  \
         upright report --from upright-report/report.json --format csv\n  \
         upright explain 3f9a12c0                         why a finding is what it is\n  \
+        upright waive 3f9a12c0 --reason Public-on-purpose  accept a failure for 90 days\n  \
         upright controls show s3-bucket-not-public\n  \
         upright iam-policy > policy.json\n\n\
         Exit codes:\n  \
         0  everything was observed and nothing failed\n  \
-        1  a control failed, or an event rule found something, at or above --fail-on\n  \
+        1  a control failed and no waiver accepts that, or an event rule found something, at or above --fail-on\n  \
         2  the command line or a file was wrong\n  \
         3  something was not observed or not read, and nothing that was seen failed\n  \
         4  as with 1, and something was not observed or not read\n  \
@@ -84,6 +86,8 @@ enum Command {
     Runs(runs::RunsArguments),
     /// Explain a finding: why, what was read, and what would make it pass.
     Explain(explain::ExplainArguments),
+    /// Accept a failure until a day: adds it to `waivers.yaml`.
+    Waive(waive::WaiveArguments),
     /// Print what makes a shell complete commands and flags.
     Completions(completions::CompletionsArguments),
     /// Print the manual page.
@@ -134,6 +138,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Waive(arguments) => waive::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     };

@@ -1,27 +1,29 @@
 //! `upright scan`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::events::detect::detector;
 use super::output::{self, print, print_json};
-use super::settings::{self, RunArguments, ScopeArguments};
+use super::settings::{self, RunArguments, ScopeArguments, Waivers};
 use super::{Done, Exit, Stopped, archives, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
+use crate::collect::Wanted;
 use crate::config::Config;
 use crate::controls::{ControlSet, VerdictKind};
 use crate::findings::{Finding, judge};
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
-use crate::report::{Destination, Ran, Report, printable, terminal, write_files};
+use crate::report::{Destination, Known, Ran, Report, printable, terminal, write_files};
 use crate::run::{Progress, collect, plan};
 
 #[derive(Debug, Args)]
@@ -68,6 +70,12 @@ pub(super) struct ScanArguments {
     verbose: bool,
 }
 
+/// What is to be observed, and where.
+struct Asked {
+    wanted: Wanted,
+    scope: Scope,
+}
+
 /// What was observed, and what that took.
 struct Observed {
     inventory: Inventory,
@@ -83,9 +91,13 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     let controls = settings::controls(&config)?;
     let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
     let attestations = settings::attestations(&config, today)?;
-    let scope = settings::scope(&config);
+    let waivers = Waivers::read(&config, today)?;
+    let asked = Asked {
+        wanted: settings::wanted(&controls, waivers.as_ref()),
+        scope: settings::scope(&config, waivers.as_ref()),
+    };
     if arguments.explain {
-        let plan = plan(&controls.wanted(), &scope, None);
+        let plan = plan(&asked.wanted, &asked.scope, None);
         return if arguments.json { print_json(&plan) } else { print(&plan.to_string()) };
     }
     // Before the scan: it is over soon where the file is wrong, and may write over it.
@@ -93,12 +105,15 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     // So is the archive asked: a scan whose run cannot be kept is not begun.
     let archive = config.archive.as_ref().map(|place| archives::reach(&config, place)).transpose()?;
     let detector = detector(&config, started_at)?;
-    let observed = observe(&arguments, &config, &controls, &scope)?;
+    let observed = observe(&arguments, &config, &asked)?;
     if let Some(path) = &arguments.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
     }
     let inventory = Arc::new(observed.inventory);
-    let findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
+    let mut findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
+    let waivers = waivers
+        .map(|waivers| waivers.apply(&mut findings, &inventory, &controls, &config, today))
+        .transpose()?;
     let ran = Ran {
         started_at,
         finished_at: Timestamp::now(),
@@ -108,6 +123,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         tally: observed.tally,
     };
     let mut report = Report::of(ran, findings);
+    report.waivers = waivers;
     let asked = archives::asked(&config, &report, arguments.inventory.is_some());
     let kept = archive.as_ref().map(|archive| archives::Keeping::begin(archive, &mut report, asked));
     match (&earlier, &kept) {
@@ -119,6 +135,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     if let Some(detector) = &detector {
         report.set_detections(detector.detect());
     }
+    rate(&mut report, &config, today);
     let written = write_reports(&report, &config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     print(&terminal::summary(&report, options(&arguments), &written))?;
@@ -130,6 +147,26 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     }
     sent?;
     Ok(exit_code(&report, &config, arguments.new_only))
+}
+
+/// Rates the risk of every failure, by what the run knows of what surrounds it.
+fn rate(report: &mut Report, config: &Config, day: Date) {
+    let rows = report.detections.iter().flat_map(|detections| &detections.detections);
+    let detected: HashSet<String> =
+        rows.flat_map(|row| &row.resources).map(|resource| resource.arn.clone()).collect();
+    let since = report.changes.iter().flat_map(|changes| &changes.failing_since);
+    let failing_since: HashMap<String, Date> = since
+        .filter_map(|(id, time)| {
+            let time: Timestamp = time.parse().ok()?;
+            Some((id.clone(), time.to_zoned_datetime(TimeZone::UTC).date()))
+        })
+        .collect();
+    report.rate(Known {
+        production_tags: &config.production_tags,
+        detected: &detected,
+        failing_since: &failing_since,
+        day,
+    });
 }
 
 /// Warnings about single calls are in the report; on the terminal they would drown it.
@@ -147,12 +184,7 @@ fn log_to_stderr(is_verbose: bool) {
     drop(tracing::subscriber::set_global_default(subscriber));
 }
 
-fn observe(
-    arguments: &ScanArguments,
-    config: &Config,
-    controls: &ControlSet,
-    scope: &Scope,
-) -> Result<Observed, Stopped> {
+fn observe(arguments: &ScanArguments, config: &Config, asked: &Asked) -> Result<Observed, Stopped> {
     if let Some(path) = &arguments.inventory {
         let inventory = inventory::load(path).map_err(|error| file_failure(path, &error))?;
         let tally = Tally { requests: 0, retries: 0, throttles: 0 };
@@ -164,7 +196,7 @@ fn observe(
         .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
     let observed = runtime.block_on(async {
         tokio::select! {
-            observed = ask_aws(config, controls, scope, arguments.quiet) => observed,
+            observed = ask_aws(config, asked, arguments.quiet) => observed,
             _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
                 "interrupted; no report was written"
             ))),
@@ -175,12 +207,8 @@ fn observe(
     observed
 }
 
-async fn ask_aws(
-    config: &Config,
-    controls: &ControlSet,
-    scope: &Scope,
-    quiet: bool,
-) -> Result<Observed, Stopped> {
+async fn ask_aws(config: &Config, asked: &Asked, quiet: bool) -> Result<Observed, Stopped> {
+    let Asked { wanted, scope } = asked;
     let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
     let aws = Aws::connect(&settings::source(config), &settings::limits(config))
         .await
@@ -189,7 +217,7 @@ async fn ask_aws(
     let run = async {
         let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
         let discovery = discover(&caller, &own, scope).await.map_err(|error| could_not(&error))?;
-        Ok(collect(&aws, discovery, &controls.wanted(), scope, &progress).await)
+        Ok(collect(&aws, discovery, wanted, scope, &progress).await)
     };
     let inventory = match progress::on_stderr(quiet) {
         None => run.await,
@@ -236,9 +264,10 @@ fn exit_code(report: &Report, config: &Config, is_new_only: bool) -> Exit {
         .filter(|_| is_new_only)
         .map(|changes| changes.new.iter().map(String::as_str).collect());
     let counts = |finding: &Finding| new.as_ref().is_none_or(|new| new.contains(finding.id.as_str()));
-    let failed = report.findings.iter().any(|finding| {
-        finding.verdict == VerdictKind::Fail && finding.severity >= config.fail_on && counts(finding)
-    });
+    let failed = report
+        .findings
+        .iter()
+        .any(|finding| finding.is_open_failure() && finding.severity >= config.fail_on && counts(finding));
     let detected = report.detections.as_ref().is_some_and(|detections| {
         detections.rules.iter().any(|rule| rule.found > 0 && rule.severity >= config.fail_on)
     });

@@ -23,7 +23,7 @@ async fn to_security_hub(report: &Report, config: &Config) -> Result<securityhub
     let aws = Aws::connect(&settings::source(config), &settings::limits(config))
         .await
         .map_err(|error| failed(&error))?;
-    let role = settings::scope(config).role;
+    let role = settings::role(config);
     securityhub::send(&aws, &role, report).await.map_err(|error| failed(&error))
 }
 

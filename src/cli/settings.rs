@@ -1,5 +1,6 @@
 //! What was typed and what `upright.yaml` says, made into what it means.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,10 +14,13 @@ use super::Stopped;
 use crate::accounts::{RoleSettings, Scope, Selector};
 use crate::archive::{Keep, Location};
 use crate::aws::{Limits, Source};
+use crate::collect::Wanted;
 use crate::config::{self, AccountId, Attestation, Config, RegionName, Selection};
 use crate::controls::{ControlSet, Severity};
+use crate::findings::{Finding, Waiver, waiver};
+use crate::inventory::Inventory;
 use crate::notify::Receiver;
-use crate::report::Format;
+use crate::report::{self, Format, printable};
 use crate::yaml;
 
 /// Flags that say what is scanned and by which controls; each overrides the key of the same name in
@@ -80,6 +84,9 @@ pub(super) struct ScopeArguments {
     /// Do not run these controls
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     disable: Vec<String>,
+    /// File with waivers: failures that people accept [default: waivers.yaml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    waivers: Option<PathBuf>,
 }
 
 /// Flags that limit what is asked of AWS at once, and say where the results go.
@@ -146,6 +153,7 @@ impl ScopeArguments {
         replace(&mut config.controls, &self.controls);
         replace(&mut config.enable, &self.enable);
         replace(&mut config.disable, &self.disable);
+        over(&mut config.waivers, &self.waivers);
         if let Some(name) = &self.role_name {
             config.role_name.clone_from(name);
         }
@@ -251,19 +259,94 @@ pub(super) fn attestations(config: &Config, day: Date) -> Result<&[Attestation],
     }
 }
 
+/// The file of waivers that a configuration means, if there is one: one that is named must be there.
+pub(super) fn waivers_file(config: &Config) -> Option<&Path> {
+    let usual = || Some(Path::new(config::WAIVERS_FILE_NAME)).filter(|path| path.exists());
+    config.waivers.as_deref().or_else(usual)
+}
+
+/// The waivers of a run, and the file that they are from.
+pub(super) struct Waivers {
+    /// The file, as it was named.
+    pub(super) file: PathBuf,
+    list: Vec<Waiver>,
+}
+
+impl Waivers {
+    /// The waivers of a configuration, as of a day; nothing where it has no file of them.
+    pub(super) fn read(config: &Config, day: Date) -> Result<Option<Self>, Stopped> {
+        let Some(file) = waivers_file(config) else { return Ok(None) };
+        let list = config::load_waivers(file, config.waiver_max_days).map_err(Stopped::usage)?;
+        if let Some(waiver) = list.iter().find(|waiver| waiver.date > day) {
+            return Err(Stopped::usage(miette::miette!(
+                "{}:{}: the waiver is dated {}, and today is {day}",
+                printable(&file.to_string_lossy()),
+                waiver.line,
+                waiver.date
+            )));
+        }
+        Ok(Some(Self { file: file.to_owned(), list }))
+    }
+
+    /// Puts the waivers beside the findings, and says what each did.
+    pub(super) fn apply(
+        &self,
+        findings: &mut [Finding],
+        inventory: &Inventory,
+        controls: &ControlSet,
+        config: &Config,
+        day: Date,
+    ) -> Result<report::Waivers, Stopped> {
+        let ids =
+            |set: &ControlSet| set.controls().map(|control| control.id.clone()).collect::<BTreeSet<_>>();
+        let ran = ids(controls);
+        let named = self.list.iter().filter_map(|waiver| waiver.selector.control.as_ref());
+        // Only where one is not among those that ran does it matter which others there are.
+        let known = if named.into_iter().all(|id| ran.contains(id)) {
+            ran.clone()
+        } else {
+            ids(&all_controls(config)?)
+        };
+        let run = waiver::Run { inventory, ran: &ran, known: &known, day };
+        let rows = waiver::waive(findings, &self.list, run);
+        Ok(report::Waivers { file: self.file.to_string_lossy().into_owned(), rows })
+    }
+
+    fn name_units(&self) -> bool {
+        self.list.iter().any(|waiver| waiver.selector.unit.is_some())
+    }
+
+    /// What they must know besides of the resources: the tags, where one names some.
+    fn want(&self, controls: &ControlSet, wanted: &mut Wanted) {
+        for selector in self.list.iter().map(|waiver| &waiver.selector).filter(|s| !s.tags.is_empty()) {
+            let concerned = controls
+                .controls()
+                .filter(|control| selector.control.as_ref().is_none_or(|id| *id == control.id));
+            for control in concerned {
+                wanted.add(control.kind, Some("tags"));
+            }
+        }
+    }
+}
+
+/// What is to be observed: what the controls read, and what the waivers tell resources apart by.
+pub(super) fn wanted(controls: &ControlSet, waivers: Option<&Waivers>) -> Wanted {
+    let mut wanted = controls.wanted();
+    if let Some(waivers) = waivers {
+        waivers.want(controls, &mut wanted);
+    }
+    wanted
+}
+
 /// Who is scanned.
-pub(super) fn scope(config: &Config) -> Scope {
+pub(super) fn scope(config: &Config, waivers: Option<&Waivers>) -> Scope {
     Scope {
+        reads_units: waivers.is_some_and(Waivers::name_units),
         organization: config.organization,
         accounts: config.accounts.iter().map(ToString::to_string).collect(),
         include: selector(&config.include),
         exclude: selector(&config.exclude),
-        role: RoleSettings {
-            name: config.role_name.clone(),
-            external_id: config.external_id.clone(),
-            session_name: config.session_name.clone(),
-            duration: Duration::from_secs(u64::from(config.session_minutes) * 60),
-        },
+        role: role(config),
         regions: config.regions.iter().map(ToString::to_string).collect(),
     }
 }
@@ -271,6 +354,16 @@ pub(super) fn scope(config: &Config) -> Scope {
 /// Which runs stay in the archive.
 pub(super) const fn keep(config: &Config) -> Keep {
     Keep { runs: config.keep, days: config.keep_days }
+}
+
+/// How other accounts are entered.
+pub(super) fn role(config: &Config) -> RoleSettings {
+    RoleSettings {
+        name: config.role_name.clone(),
+        external_id: config.external_id.clone(),
+        session_name: config.session_name.clone(),
+        duration: Duration::from_secs(u64::from(config.session_minutes) * 60),
+    }
 }
 
 /// Where the credentials come from.

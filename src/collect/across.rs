@@ -186,6 +186,7 @@ mod tests {
             is_management: None,
             organization: organization.map(str::to_owned),
             units: None,
+            unit_ids: None,
             tags: None,
             regions: vec![REGION.to_owned()],
             state,

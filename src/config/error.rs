@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use serde_saphyr::Error;
+use serde_saphyr::{Error, Location};
 
 use crate::yaml;
 
@@ -42,7 +42,7 @@ pub enum ConfigError {
     Invalid(Box<Invalid>),
 }
 
-/// A place in a configuration file, and what is wrong with it.
+/// A place in a configuration file or a file of waivers, and what is wrong with it.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{}:{line}:{column}: {message}", path.display())]
 pub struct Invalid {
@@ -64,15 +64,26 @@ pub struct Invalid {
 
 impl Invalid {
     pub(super) fn new(path: &Path, text: &str, error: &Error) -> Self {
-        let location = error.location();
         let (message, help) = yaml::describe(error);
+        Self::at(path, text, error.location(), &message, help.as_deref())
+    }
+
+    /// What the reader of YAML takes and its place cannot mean.
+    pub(super) fn at(
+        path: &Path,
+        text: &str,
+        location: Option<Location>,
+        message: &str,
+        help: Option<&str>,
+    ) -> Self {
+        let location = location.filter(|at| *at != Location::UNKNOWN);
         let (line, column) = location.map_or((1, 1), |at| (at.line(), at.column()));
         Self {
             path: path.to_owned(),
             line,
             column,
-            message: printable(&message),
-            help: help.map(|help| printable(&help)),
+            message: printable(message),
+            help: help.map(printable),
             text: NamedSource::new(path.display().to_string(), text.to_owned()).with_language("yaml"),
             span: span(text, line, column, location.and_then(|at| at.span().byte_len())),
         }

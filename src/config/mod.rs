@@ -7,9 +7,11 @@
 //! error with file, line and column. What only AWS or the controls can tell (whether an account, a region,
 //! a control or one of its parameters exists) is checked by those who know.
 
+mod append;
 mod attestation;
 mod error;
 mod value;
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -18,9 +20,13 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use append::{Added, AppendError, NewWaiver, append_waiver};
 pub use attestation::Attestation;
 pub use error::{ConfigError, Invalid};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
+pub use waivers::{
+    WAIVERS_FILE_NAME, WaiverEntry, WaiversError, load_waivers, parse_waivers, waivers_schema,
+};
 
 use crate::archive::Location;
 use crate::controls::Severity;
@@ -82,6 +88,17 @@ pub struct Config {
     /// What people say about requirements that no call to AWS can decide; it stands beside their status in the
     /// report and never changes it. Default: none.
     pub attestations: Vec<Attestation>,
+    /// File with waivers: failures that people accept for some time. Default: `waivers.yaml` in the current
+    /// directory, where there is one.
+    pub waivers: Option<PathBuf>,
+    /// Days that a waiver may hold, counted from its date, 1 to 3660. Default: 366.
+    #[serde(deserialize_with = "value::within::<_, _, 1, 3660>")]
+    #[schemars(range(min = 1, max = 3660))]
+    pub waiver_max_days: u32,
+    /// Tags that say that a resource or an account is production, which raises the risk of its failures: key, then
+    /// values of which one must be there; an empty list stands for any. Case does not matter. Default: `env`,
+    /// `environment` and `stage`, each with `prod` and `production`.
+    pub production_tags: BTreeMap<String, Vec<String>>,
     /// Directories with controls of your own, relative to the current directory; a framework of your own is a
     /// file in a folder `frameworks` of such a directory. Default: none.
     pub controls: Vec<PathBuf>,
@@ -179,6 +196,9 @@ impl Default for Config {
             frameworks: Vec::new(),
             level: None,
             attestations: Vec::new(),
+            waivers: None,
+            waiver_max_days: 366,
+            production_tags: production_tags(),
             controls: Vec::new(),
             enable: Vec::new(),
             disable: Vec::new(),
@@ -202,6 +222,11 @@ impl Default for Config {
             fail_on: Severity::Low,
         }
     }
+}
+
+fn production_tags() -> BTreeMap<String, Vec<String>> {
+    let values = ["prod", "production"].map(str::to_owned);
+    ["env", "environment", "stage"].map(|key| (key.to_owned(), values.to_vec())).into()
 }
 
 /// Accounts by id, by place in the organization and by tag.

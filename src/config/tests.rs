@@ -80,6 +80,9 @@ attestations:
     author: Ann Example
     date: 2026-02-28
     expires: 2027-02-28
+waivers: accepted.yaml
+waiver_max_days: 90
+production_tags: { tier: [live] }
 controls: [./controls]
 enable: [s3-bucket-not-public]
 disable: [s3-bucket-mfa-delete]

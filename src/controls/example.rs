@@ -172,6 +172,7 @@ impl World {
             is_management: given.get("is_management").and_then(Value::as_bool),
             organization: text("organization").map(str::to_owned),
             units: from(given, "units")?,
+            unit_ids: None,
             tags: from(given, "tags")?,
             regions: vec![REGION.to_owned()],
             state: AccountState::Scanned,

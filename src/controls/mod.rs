@@ -21,6 +21,7 @@ pub use cel::{FUNCTIONS, Function};
 pub use example::{Answer, Example, Outcome};
 pub use file::{Control, ControlFile, Expressions, Parameter, Remediation};
 pub use framework::{Assessment, ControlOutcome, Framework, Relation, Requirement, RequirementStatus};
+pub(crate) use functions::Pattern;
 pub use judge::Judgement;
 pub use set::{ControlSet, DecidedBy, SetParameters};
 pub use source::{LoadErrors, SourceError};

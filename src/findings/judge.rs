@@ -130,6 +130,9 @@ fn finding(control: &Control, about: About<'_>, judgement: Judgement) -> Finding
         tags: about.tags,
         evidence,
         unseen,
+        waived: None,
+        waiver_ended: None,
+        risk: None,
     }
 }
 
@@ -159,6 +162,7 @@ mod tests {
             is_management: None,
             organization: None,
             units: None,
+            unit_ids: None,
             tags: None,
             regions: vec!["cn-north-1".to_owned(), "cn-northwest-1".to_owned()],
             state,

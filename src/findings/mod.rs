@@ -1,6 +1,8 @@
 //! [`Finding`]: what one control says about one resource, with an identity that lasts from run to run.
 
 mod judge;
+pub mod risk;
+pub mod waiver;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use judge::judge;
+pub use risk::{Risk, RiskPart};
+pub use waiver::{Waived, Waiver, WaiverEnd, WaiverRow};
 
 use crate::controls::{Evidence, Severity, VerdictKind};
 use crate::inventory::{GLOBAL, Unseen};
@@ -45,9 +49,44 @@ pub struct Finding {
     /// What was not observed, when the verdict is `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Unseen>,
+    /// That somebody accepts the failure, and until when. It changes no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waived>,
+    /// That somebody accepted the failure, and that this holds no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver_ended: Option<WaiverEnd>,
+    /// How much the failure matters where it is; only failures have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
 }
 
 impl Finding {
+    /// Whether it fails and nobody accepts that.
+    #[must_use]
+    pub fn is_open_failure(&self) -> bool {
+        self.verdict == VerdictKind::Fail && self.waived.is_none()
+    }
+
+    /// The score of its risk; 0 where it has none.
+    #[must_use]
+    pub fn risk_score(&self) -> u8 {
+        self.risk.as_ref().map_or(0, |risk| risk.score)
+    }
+
+    /// Whether it is about a whole account or region. It is shown with the ARN of the account, as findings on the
+    /// account's own settings are; its id tells them apart.
+    #[must_use]
+    pub fn is_about_a_place(&self) -> bool {
+        let place = Identity {
+            control: &self.control,
+            account: &self.account,
+            region: &self.region,
+            resource_type: &self.resource_type,
+            resource_arn: "",
+        };
+        place.id() == self.id
+    }
+
     /// What people call the resource, or the place where the verdict is about a whole one: `Whole account`,
     /// `Region eu-west-1`.
     #[must_use]

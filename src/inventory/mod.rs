@@ -81,6 +81,9 @@ pub struct Account {
     /// Names of the organizational units from the root to the account; `None` when they were not asked for
     /// or not seen.
     pub units: Option<Vec<String>>,
+    /// Ids of the same units, with that of the root (`r-…`) first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_ids: Option<Vec<String>>,
     /// Tags of the account in Organizations; `None` when they were not asked for or not seen.
     pub tags: Option<BTreeMap<String, String>>,
     /// Regions that were scanned.

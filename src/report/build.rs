@@ -38,8 +38,8 @@ impl Report {
         let mut totals = Counts::zero();
         let mut by_control: HashMap<&str, Counts> = HashMap::new();
         for finding in &findings {
-            totals.add(finding.verdict);
-            by_control.entry(&finding.control).or_insert_with(Counts::zero).add(finding.verdict);
+            totals.add(finding);
+            by_control.entry(&finding.control).or_insert_with(Counts::zero).add(finding);
         }
         let controls = ran.controls.controls().map(|control| {
             let totals = by_control.get(control.id.as_str()).copied().unwrap_or_else(Counts::zero);
@@ -56,6 +56,7 @@ impl Report {
             changes: None,
             trend: Vec::new(),
             totals,
+            waivers: None,
             gaps,
             coverage: ran.inventory.coverage.clone(),
             accounts: ran.inventory.accounts.clone(),
@@ -114,7 +115,7 @@ impl<'a> Sums<'a> {
         let mut sums: HashMap<(&str, &str), Counts> = HashMap::new();
         for finding in findings {
             let key = (finding.control.as_str(), finding.account.as_str());
-            sums.entry(key).or_insert_with(Counts::zero).add(finding.verdict);
+            sums.entry(key).or_insert_with(Counts::zero).add(finding);
         }
         Self(sums)
     }

@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::{Report, ScopeChanges};
 use crate::collect::{self, Scope};
 use crate::controls::{Severity, VerdictKind};
-use crate::findings::{Finding, Identity};
+use crate::findings::Finding;
 use crate::inventory::{Account, AccountState, GLOBAL};
 
 /// What changed since an earlier run. Posture (what got better or worse) is told apart from scope (what was not
 /// looked at then, or is not now).
 ///
 /// Every failure of either run is counted once: those of then are [`Self::still_failing`], resolved, no longer
-/// observed or no longer judged; those of now are new, newly judged or still failing.
+/// observed or no longer judged; those of now are new, newly judged or still failing. One that was waived then and
+/// is no longer is back, and so among the new.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Changes {
     /// Id of the earlier run.
@@ -24,7 +25,7 @@ pub struct Changes {
     /// When it started, RFC 3339, UTC.
     pub since: String,
     /// Ids of findings that fail now and did not fail then, though their control, account and region were looked
-    /// at.
+    /// at; and of those that were waived then and are no longer.
     pub new: Vec<String>,
     /// Failed then; pass now, do not apply any more, or the resource is gone.
     pub resolved: Vec<Past>,
@@ -36,7 +37,7 @@ pub struct Changes {
     /// Failed then; their control, account or region was left out of this run, or the control judges by another
     /// rule now.
     pub no_longer_judged: Vec<Past>,
-    /// Findings that fail now and failed then.
+    /// Findings that fail now and failed then, but for those whose waiver has ended.
     pub still_failing: u64,
     /// Since when each of those fails without a break: when the first run of an unbroken row of failures saw it,
     /// RFC 3339, UTC. It is carried from run to run, as far back as runs were compared. Finding id → time.
@@ -95,7 +96,12 @@ impl Changes {
             failing(earlier).map(|finding| (finding.id.as_str(), finding)).collect();
         for finding in failing(now) {
             if let Some(then) = failed.get(finding.id.as_str()) {
-                changes.still_fails(finding, then, earlier);
+                // What nobody accepts any more comes back as new.
+                if then.waived.is_some() && finding.waived.is_none() {
+                    changes.new.push(finding.id.clone());
+                } else {
+                    changes.still_fails(finding, then, earlier);
+                }
                 continue;
             }
             match then.verdict_on(finding) {
@@ -188,7 +194,7 @@ impl<'a> Seen<'a> {
     fn of(report: &'a Report) -> Self {
         let mut hidden: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
         for finding in &report.findings {
-            if finding.verdict == VerdictKind::Unknown && is_about_a_place(finding) {
+            if finding.verdict == VerdictKind::Unknown && finding.is_about_a_place() {
                 hidden.entry((&finding.control, &finding.account)).or_default().push(&finding.region);
             }
         }
@@ -239,24 +245,12 @@ fn lists_all_regions(finding: &Finding) -> bool {
     collect::kind(&finding.resource_type).is_some_and(|kind| kind.scope == Scope::Global)
 }
 
-/// Whether a finding is about a whole account or region. It is shown with the ARN of the account, as findings on
-/// the account's own settings are; its id tells them apart.
-fn is_about_a_place(finding: &Finding) -> bool {
-    let place = Identity {
-        control: &finding.control,
-        account: &finding.account,
-        region: &finding.region,
-        resource_type: &finding.resource_type,
-        resource_arn: "",
-    };
-    place.id() == finding.id
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::findings::Identity;
     use crate::report::{Inconsistent, sample};
 
     /// The sample, a day later.
@@ -353,6 +347,28 @@ mod tests {
         }
         let resolved = between(&earlier, &now).resolved;
         assert_eq!(resolved.iter().map(|past| past.severity).collect::<Vec<_>>(), [Severity::Critical]);
+    }
+
+    #[test]
+    fn a_failure_whose_waiver_ended_comes_back_as_new() {
+        let waived = crate::findings::Waived {
+            line: 1,
+            reason: "r".to_owned(),
+            author: "a".to_owned(),
+            ticket: None,
+            expires: "2026-11-24".to_owned(),
+            until_evidence_changes: false,
+        };
+        let mut earlier = sample::report();
+        let at = first_failing(&earlier, "iam-root-mfa");
+        earlier.findings[at].waived = Some(waived.clone());
+        let mut now = later();
+        let changes = between(&earlier, &now);
+        assert_eq!(changes.new, [now.findings[at].id.as_str()]);
+        assert_eq!(changes.still_failing, now.totals.fail - 1);
+        now.findings[at].waived = Some(waived);
+        let changes = between(&earlier, &now);
+        assert_eq!((changes.new.len(), changes.still_failing), (0, now.totals.fail));
     }
 
     #[test]

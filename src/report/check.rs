@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::{ControlRow, Counts, FrameworkRow, Report, RequirementRow};
 use crate::controls::{Relation, RequirementStatus, VerdictKind};
 use crate::findings::Finding;
+use crate::findings::waiver::WaiverState;
 
 /// Verdicts of what does not fail any more.
 const RESOLVED: &[VerdictKind] = &[VerdictKind::Pass, VerdictKind::NotApplicable];
@@ -86,6 +87,20 @@ pub enum Inconsistent {
         /// What does not fit.
         what: String,
     },
+    /// A finding is waived that does not fail, or by no waiver of the report.
+    #[error("finding `{id}` is stated as waived, and {what}")]
+    Waiver {
+        /// Id of the finding.
+        id: String,
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// A risk is not the sum of its parts, or that of something that does not fail.
+    #[error("the risk of finding `{id}` does not add up")]
+    Risk {
+        /// Id of the finding.
+        id: String,
+    },
     /// A requirement is stated as attested without a statement, or as open with one.
     #[error("the attestation of requirement `{requirement}` of `{framework}` is not what its state says")]
     Attestation {
@@ -119,6 +134,7 @@ impl Report {
         if let Some(detections) = &self.detections {
             detections.check(&self.findings).map_err(|what| Inconsistent::Detections { what })?;
         }
+        self.check_waivers()?;
         unique("framework", self.frameworks.iter().map(|framework| framework.id.as_str()))?;
         let controls: HashMap<&str, &ControlRow> =
             self.controls.iter().map(|control| (control.id.as_str(), control)).collect();
@@ -138,11 +154,15 @@ impl Report {
             if !accounts.contains(finding.account.as_str()) {
                 return Err(stray(finding, "account", &finding.account));
             }
+            let fails = finding.verdict == VerdictKind::Fail;
+            if finding.risk.as_ref().is_some_and(|risk| !fails || !risk.adds_up()) {
+                return Err(Inconsistent::Risk { id: finding.id.clone() });
+            }
             if finding.verdict == VerdictKind::Unknown && finding.unseen.is_none() {
                 return Err(Inconsistent::WithoutReason { id: finding.id.clone() });
             }
             match found.get_mut(finding.control.as_str()) {
-                Some(counts) => counts.add(finding.verdict),
+                Some(counts) => counts.add(finding),
                 None => return Err(stray(finding, "control", &finding.control)),
             }
         }
@@ -179,6 +199,34 @@ impl Report {
                         past.id
                     ));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Only a failure is waived, by a waiver that is listed and holds.
+    fn check_waivers(&self) -> Result<(), Inconsistent> {
+        let rows = self.waivers.as_ref().map_or(&[][..], |waivers| &waivers.rows);
+        // Several can begin on the same line; one that holds is enough.
+        let mut holds: HashMap<u64, bool> = HashMap::new();
+        for row in rows {
+            *holds.entry(row.waiver.line).or_default() |= row.state != WaiverState::Expired;
+        }
+        let has_any = |finding: &&Finding| finding.waived.is_some() || finding.waiver_ended.is_some();
+        for finding in self.findings.iter().filter(has_any) {
+            let wrong = |what| Err(Inconsistent::Waiver { id: finding.id.clone(), what });
+            if finding.verdict != VerdictKind::Fail {
+                return wrong("does not fail");
+            }
+            let line = match (&finding.waived, &finding.waiver_ended) {
+                (Some(_), Some(_)) => return wrong("its waiver has ended"),
+                (Some(waived), None) => waived.line,
+                (None, end) => end.as_ref().map_or(0, |end| end.waiver.line),
+            };
+            match holds.get(&line) {
+                None => return wrong("its waiver is not listed"),
+                Some(false) if finding.waived.is_some() => return wrong("its waiver has expired"),
+                Some(_) => {}
             }
         }
         Ok(())
@@ -361,6 +409,54 @@ mod tests {
         assert!(matches!(control, Inconsistent::Stray { what: "control", .. }), "{control}");
         let listed = broken(|r| r.controls[1].id = r.controls[0].id.clone());
         assert!(matches!(listed, Inconsistent::Repeated { what: "control", .. }), "{listed}");
+    }
+
+    #[test]
+    fn a_waiver_and_a_risk_are_those_of_a_failure() {
+        sample::waived().check().expect("consistent");
+        type Break = fn(&mut Report);
+        let breaks: [Break; 6] = [
+            |r| r.waivers = None,
+            |r| {
+                r.waivers
+                    .as_mut()
+                    .expect("some")
+                    .rows
+                    .iter_mut()
+                    .for_each(|row| row.state = WaiverState::Expired)
+            },
+            |r| r.totals.waived = 0,
+            |r| r.findings.iter_mut().for_each(|f| f.waived = None),
+            |r| {
+                let ended = r.findings.iter().find_map(|f| f.waiver_ended.clone());
+                r.findings
+                    .iter_mut()
+                    .filter(|f| f.waived.is_some())
+                    .for_each(|f| f.waiver_ended.clone_from(&ended));
+            },
+            |r| {
+                let waived = r.findings.iter().find_map(|f| f.waived.clone());
+                r.findings.iter_mut().filter(|f| f.verdict == VerdictKind::Unknown).for_each(|f| {
+                    f.waived.clone_from(&waived);
+                });
+            },
+        ];
+        for (at, break_it) in breaks.into_iter().enumerate() {
+            let mut report = sample::waived();
+            break_it(&mut report);
+            assert!(report.check().is_err(), "{at}");
+        }
+        let part = |why: &str, points| crate::findings::RiskPart { why: why.to_owned(), points };
+        let risk = |score| crate::findings::Risk { score, parts: vec![part("a", 40), part("b", 20)] };
+        let at = |r: &Report, is| r.findings.iter().position(|f| f.verdict == is).expect("one");
+        for (verdict, score, is_fine) in
+            [(VerdictKind::Fail, 60, true), (VerdictKind::Fail, 61, false), (VerdictKind::Pass, 60, false)]
+        {
+            let mut report = sample::report();
+            let at = at(&report, verdict);
+            report.findings[at].risk = Some(risk(score));
+            assert_eq!(report.check().is_ok(), is_fine, "{verdict} {score}");
+        }
     }
 
     #[test]

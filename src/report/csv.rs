@@ -23,7 +23,7 @@ use crate::findings::Finding;
 use crate::inventory::{Account, AccountState, Unseen};
 
 /// Names of the columns.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 23] = [
     "run",
     "verdict",
     "severity",
@@ -45,6 +45,8 @@ const COLUMNS: [&str; 21] = [
     "remedy",
     "frameworks",
     "finding",
+    "waived",
+    "risk",
 ];
 
 /// What a spreadsheet takes for the start of a formula, full-width forms included.
@@ -108,6 +110,8 @@ fn of_finding(finding: &Finding, report: &Report, index: &Index<'_>) -> [String;
         &paragraph(&advice::steps(finding, control)),
         &control.map_or(String::new(), frameworks),
         &finding.id,
+        &waived(finding),
+        &finding.risk.as_ref().map_or(String::new(), |risk| risk.score.to_string()),
     ]
     .map(cell)
 }
@@ -154,6 +158,14 @@ fn set<'a>(row: &mut [&'a str], column: &str, value: &'a str) {
             *cell = value;
         }
     }
+}
+
+/// By whom a failure is accepted, until when and why; empty where it is not.
+fn waived(finding: &Finding) -> String {
+    finding.waived.as_ref().map_or(String::new(), |waived| {
+        let ticket = waived.ticket.as_ref().map_or(String::new(), |ticket| format!(" ({ticket})"));
+        format!("until {} by {}{ticket}: {}", waived.expires, waived.author, waived.reason)
+    })
 }
 
 /// What the control read, as JSON; empty where it read nothing.

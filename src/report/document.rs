@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{AttestationRow, Changes, Detections, TrendPoint};
 use crate::aws::OperationCount;
 use crate::controls::{Relation, RequirementStatus, Severity, VerdictKind};
-use crate::findings::Finding;
+use crate::findings::{Finding, WaiverRow};
 use crate::inventory::{Account, Coverage, Unseen};
 
 /// Version of the layout of `report.json`; it changes when a reader would break.
@@ -30,6 +30,9 @@ pub struct Report {
     pub trend: Vec<TrendPoint>,
     /// Verdicts of all findings.
     pub totals: Counts,
+    /// The waivers of the run, where it had any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waivers: Option<Waivers>,
     /// What was not observed, the gap that hides the most first.
     pub gaps: Vec<Gap>,
     /// How the calls went, by account, region and operation.
@@ -45,6 +48,25 @@ pub struct Report {
     /// What event rules found. Absent when no events were read: then the report says nothing about what happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detections: Option<Detections>,
+}
+
+/// The failures that people accept for some time, waiver by waiver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Waivers {
+    /// The file that they are in, as it was named.
+    pub file: String,
+    /// The waivers, in the order of the file.
+    pub rows: Vec<WaiverRow>,
+}
+
+impl Waivers {
+    /// Those that somebody should look at: they end soon or have ended, or they do nothing; the most urgent first.
+    #[must_use]
+    pub fn to_look_at(&self) -> Vec<&WaiverRow> {
+        let mut rows: Vec<&WaiverRow> = self.rows.iter().filter(|row| row.needs_attention()).collect();
+        rows.sort_by_key(|row| (row.failing == 0, row.days_left, row.waiver.line));
+        rows
+    }
 }
 
 /// When and how the run went.
@@ -83,27 +105,44 @@ pub struct Counts {
     pub pass: u64,
     /// Findings that fail.
     pub fail: u64,
+    /// Those of the failing ones that somebody accepts; they are counted in `fail` as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waived: u64,
     /// Findings that could not be decided.
     pub unknown: u64,
     /// Findings where the control does not apply.
     pub not_applicable: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 impl Counts {
     /// None yet.
     #[must_use]
     pub const fn zero() -> Self {
-        Self { pass: 0, fail: 0, unknown: 0, not_applicable: 0 }
+        Self { pass: 0, fail: 0, waived: 0, unknown: 0, not_applicable: 0 }
     }
 
     /// Counts one more.
-    pub const fn add(&mut self, verdict: VerdictKind) {
-        match verdict {
+    pub const fn add(&mut self, finding: &Finding) {
+        if finding.waived.is_some() {
+            self.waived += 1;
+        }
+        match finding.verdict {
             VerdictKind::Pass => self.pass += 1,
             VerdictKind::Fail => self.fail += 1,
             VerdictKind::Unknown => self.unknown += 1,
             VerdictKind::NotApplicable => self.not_applicable += 1,
         }
+    }
+
+    /// Those that fail and that nobody accepts.
+    #[must_use]
+    pub const fn open_failures(&self) -> u64 {
+        self.fail.saturating_sub(self.waived)
     }
 
     /// All of them.
@@ -118,6 +157,7 @@ impl Counts {
         Self {
             pass: self.pass + other.pass,
             fail: self.fail + other.fail,
+            waived: self.waived + other.waived,
             unknown: self.unknown + other.unknown,
             not_applicable: self.not_applicable + other.not_applicable,
         }
@@ -126,8 +166,9 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pass, fail, unknown, not_applicable } = self;
-        write!(f, "{fail} fail, {unknown} unknown, {pass} pass, {not_applicable} not applicable")
+        let Self { pass, fail, waived, unknown, not_applicable } = self;
+        let waived = if *waived > 0 { format!(" ({waived} waived)") } else { String::new() };
+        write!(f, "{fail} fail{waived}, {unknown} unknown, {pass} pass, {not_applicable} not applicable")
     }
 }
 

@@ -38,8 +38,8 @@ impl<'a> Figures<'a> {
         for finding in &report.findings {
             findings.entry(&finding.control).or_default().push(finding);
             let account = accounts.entry(&finding.account).or_insert_with(AccountFigures::none);
-            account.counts.add(finding.verdict);
-            account.controls.entry(&finding.control).or_insert(Counts::zero()).add(finding.verdict);
+            account.counts.add(finding);
+            account.controls.entry(&finding.control).or_insert(Counts::zero()).add(finding);
             if finding.verdict == VerdictKind::Fail {
                 for (severity, count) in &mut failing {
                     *count += u64::from(*severity == finding.severity);
@@ -48,12 +48,12 @@ impl<'a> Figures<'a> {
         }
         // Where only some can be shown, these are the ones to see; others of a control are all equally bad.
         for of_control in findings.values_mut() {
-            of_control.sort_by_key(|finding| Reverse(finding.severity));
+            of_control.sort_by_key(|finding| (Reverse(finding.risk_score()), Reverse(finding.severity)));
         }
         Self { failing, findings, accounts }
     }
 
-    /// The findings of a control with that verdict, the worst first and otherwise in the order of the report.
+    /// The findings of a control with that verdict, the greatest risk first, then the worst, and otherwise in the order of the report.
     pub(super) fn findings(
         &self,
         control: &str,
@@ -69,8 +69,15 @@ impl<'a> Figures<'a> {
 
     /// How bad a control is in this report: its worst failure, or without any what its file says.
     pub(super) fn severity(&self, control: &ControlRow) -> Severity {
-        let worst = self.findings(&control.id, VerdictKind::Fail).next();
-        worst.map_or(control.severity, |finding| finding.severity)
+        let failing = self.findings(&control.id, VerdictKind::Fail);
+        failing.map(|finding| finding.severity).max().unwrap_or(control.severity)
+    }
+
+    /// The greatest risk of a control's failures, those that nobody accepts if there are any; 0 without any.
+    pub(super) fn risk(&self, control: &ControlRow) -> u8 {
+        let failing = || self.findings(&control.id, VerdictKind::Fail);
+        let open = failing().filter(|finding| finding.waived.is_none()).map(Finding::risk_score).max();
+        open.or_else(|| failing().map(Finding::risk_score).max()).unwrap_or(0)
     }
 
     /// How many failures of a control are how bad, worst first, where they differ: `1 critical, 4 high`.
@@ -93,21 +100,23 @@ impl<'a> Figures<'a> {
     }
 }
 
-/// The controls, those that matter most first: failing before undecided before the others, then by
-/// severity, then by whether it is about public access, then by how often.
+/// The controls, those that matter most first: failing before waived before undecided before the others, then by
+/// risk, then by severity, then by whether it is about public access, then by how often.
 pub(super) fn worst_first<'r>(report: &'r Report, figures: &Figures<'_>) -> Vec<&'r ControlRow> {
     let mut controls: Vec<&ControlRow> = report.controls.iter().collect();
     controls.sort_by_key(|control| {
         let Counts { pass, fail, unknown, .. } = control.totals;
-        let kind = match (fail, unknown, pass) {
-            (1.., _, _) => 0,
-            (0, 1.., _) => 1,
-            (0, 0, 1..) => 2,
-            (0, 0, 0) => 3,
+        let kind = match (control.totals.open_failures(), fail, unknown, pass) {
+            (1.., _, _, _) => 0,
+            (0, 1.., _, _) => 1,
+            (0, 0, 1.., _) => 2,
+            (0, 0, 0, 1..) => 3,
+            (0, 0, 0, 0) => 4,
         };
         let exposed = control.is_about_public_access();
         (
             kind,
+            Reverse(figures.risk(control)),
             Reverse(figures.severity(control)),
             Reverse(exposed),
             Reverse(fail),

@@ -6,7 +6,7 @@
 //!
 //! | Verdict | Case |
 //! |---|---|
-//! | `fail` | `failure`: why, what was read, what to do |
+//! | `fail` | `failure`: why, what was read, what to do; while it is waived `skipped`, with the waiver, as it stops no pipeline |
 //! | `unknown` | `error`: what was not observed and who can change that. Never `skipped`, which CI servers show green. |
 //! | `pass` | nothing more |
 //! | `not_applicable` | `skipped`, with the reason |
@@ -80,12 +80,17 @@ fn of_control(control: &ControlRow, report: &Report, figures: &Figures<'_>, inde
 
 fn of_finding(finding: &Finding, control: &ControlRow, index: &Index<'_>) -> TestCase {
     let mut status = match finding.verdict {
+        VerdictKind::Fail if finding.waived.is_some() => TestCaseStatus::skipped(),
         VerdictKind::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         VerdictKind::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
         VerdictKind::NotApplicable => TestCaseStatus::skipped(),
         VerdictKind::Pass => TestCaseStatus::success(),
     };
-    status.set_message(shown(&advice::why(finding)));
+    let why = advice::why(finding);
+    status.set_message(shown(&match &finding.waived {
+        Some(waived) => format!("Fails, {}; {why}", waived.words()),
+        None => why,
+    }));
     match finding.verdict {
         VerdictKind::Fail => {
             status.set_type(finding.severity.as_str()).set_description(details(finding, control, index));

@@ -42,6 +42,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     detections::section(&mut page, report, &index);
     sections::controls(&mut page, report, &figures);
     sections::gaps(&mut page, report);
+    sections::waivers(&mut page, report);
     sections::frameworks(&mut page, report);
     sections::accounts(&mut page, report, &figures);
     sections::resources(&mut page, report, &figures, &index);
@@ -103,9 +104,11 @@ impl Page {
 }
 
 fn headline(totals: Counts) -> String {
-    let Counts { pass, fail, unknown, not_applicable } = totals;
+    let Counts { pass, fail, waived, unknown, not_applicable } = totals;
+    let waived =
+        if waived > 0 { format!(" ({} of them waived)", text::thousands(waived)) } else { String::new() };
     let [pass, fail, unknown, not_applicable] = [pass, fail, unknown, not_applicable].map(text::thousands);
-    format!("{fail} failed, {unknown} not observed, {pass} passed, {not_applicable} not applicable")
+    format!("{fail} failed{waived}, {unknown} not observed, {pass} passed, {not_applicable} not applicable")
 }
 
 /// What a reader has to know before a number.

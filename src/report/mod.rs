@@ -26,6 +26,7 @@ pub mod markdown;
 pub mod ocsf;
 mod part;
 mod remediation;
+mod risk;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod sarif;
@@ -43,10 +44,13 @@ pub use detections::{
     AttackName, Collector, CorrelationCounts, DetectionRow, Detections, EventCounts, EventJson, EventRuleRow,
     EventsRead, Limits, LinesError, RuleIssue, SeverityCounts, UnreadInput, read_lines,
 };
-pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
+pub use document::{
+    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION, Waivers,
+};
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
+pub use risk::Known;
 pub use scope::ScopeChanges;
 pub(crate) use text::printable;
 pub use trend::{MAX_POINTS, Score, TrendPoint};

@@ -10,7 +10,7 @@
 //!
 //! `severity_id` is how bad it is now: that of the finding for a failure and for what was not observed, which may
 //! be one, and Informational where there is nothing to do. `status_id` is the state of somebody's work on the
-//! finding, of which Upright knows nothing: 1, New.
+//! finding: 1, New, or 3, Suppressed, where a waiver accepts it.
 
 mod detection;
 
@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::text::printable;
 use super::{ControlRow, Report, WriteError};
 use crate::controls::{Severity, VerdictKind};
-use crate::findings::Finding;
+use crate::findings::{Finding, Waived};
 use crate::inventory::{Account, GLOBAL};
 
 /// Version of OCSF that the events follow.
@@ -85,6 +85,7 @@ impl<'a> Events<'a> {
             "class_name": "Compliance Finding",
             "class_uid": CLASS_COMPLIANCE_FINDING,
             "cloud": self.cloud(finding),
+            "comment": finding.waived.as_ref().map(Waived::words),
             "compliance": self.compliance(finding, control),
             "evidences": evidences(finding),
             "finding_info": self.finding_info(finding, control),
@@ -94,8 +95,8 @@ impl<'a> Events<'a> {
             "resources": [self.resource(finding)],
             "severity": severity,
             "severity_id": severity_id,
-            "status": "New",
-            "status_id": 1,
+            "status": if finding.waived.is_some() { "Suppressed" } else { "New" },
+            "status_id": if finding.waived.is_some() { 3 } else { 1 },
             "time": self.observed_at,
             "type_name": "Compliance Finding: Create",
             "type_uid": CLASS_COMPLIANCE_FINDING * 100 + ACTIVITY_CREATE,

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Changes, ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow};
+use super::{Changes, ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, Waivers};
 use crate::controls::{RequirementStatus, VerdictKind};
-use crate::findings::Finding;
+use crate::findings::{Finding, WaiverRow};
 
 impl Report {
     /// The report as if only this account had been scanned: its findings, and every total, status and gap
@@ -29,6 +29,7 @@ impl Report {
             trend: Vec::new(),
             changes: self.changes.as_ref().map(|changes| changes_of(changes, id, &findings)),
             totals,
+            waivers: self.waivers.as_ref().map(|waivers| waivers_of(waivers, &findings)),
             gaps,
             coverage: self.coverage.iter().filter(|row| row.account == id).cloned().collect(),
             accounts: self.accounts.iter().filter(|account| account.id == id).cloned().collect(),
@@ -43,7 +44,7 @@ impl Report {
 fn controls(rows: &[ControlRow], findings: &[Finding]) -> Vec<ControlRow> {
     let mut found: HashMap<&str, Counts> = HashMap::new();
     for finding in findings {
-        found.entry(&finding.control).or_insert(Counts::zero()).add(finding.verdict);
+        found.entry(&finding.control).or_insert(Counts::zero()).add(finding);
     }
     rows.iter()
         .map(|row| ControlRow {
@@ -107,6 +108,22 @@ fn gaps(gaps: &[Gap], account: &str, findings: &[Finding]) -> Vec<Gap> {
         .collect();
     kept.sort_by_key(|gap| std::cmp::Reverse(gap.findings));
     kept
+}
+
+/// The waivers that some of the findings have or had.
+fn waivers_of(waivers: &Waivers, findings: &[Finding]) -> Waivers {
+    let mut used: HashMap<u64, u64> = HashMap::new();
+    for finding in findings {
+        let ended = finding.waiver_ended.as_ref().map(|end| &end.waiver);
+        if let Some(waived) = finding.waived.as_ref().or(ended) {
+            *used.entry(waived.line).or_default() += 1;
+        }
+    }
+    let rows = waivers.rows.iter().filter_map(|row| {
+        let failing = *used.get(&row.waiver.line)?;
+        Some(WaiverRow { failing, ..row.clone() })
+    });
+    Waivers { file: waivers.file.clone(), rows: rows.collect() }
 }
 
 fn changes_of(changes: &Changes, account: &str, findings: &[Finding]) -> Changes {
@@ -225,6 +242,19 @@ mod tests {
         assert_eq!(sum(|c| c.resolved.len() as u64), changes.resolved.len() as u64);
         assert_eq!(sum(|c| c.no_longer_observed.len() as u64), 2);
         assert_eq!(sum(|c| c.no_longer_judged.len() as u64), 3);
+    }
+
+    #[test]
+    fn each_account_has_the_waivers_of_its_own_failures() {
+        let report = sample::waived();
+        let parts = parts(&report);
+        assert_eq!(parts.iter().map(|part| part.totals.waived).sum::<u64>(), report.totals.waived);
+        for (account, line) in [(sample::PROD, 3), (sample::DEV, 12)] {
+            let part = report.of_account(account);
+            part.check().expect("adds up");
+            let rows: Vec<u64> = part.waivers.expect("some").rows.iter().map(|row| row.waiver.line).collect();
+            assert_eq!(rows, [line], "{account}");
+        }
     }
 
     #[test]

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION};
+use super::{
+    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION, Waivers,
+};
 use crate::aws::OperationCount;
 use crate::controls::{Evidence, Severity, VerdictKind};
 use crate::controls::{Relation, RequirementStatus};
-use crate::findings::{Finding, Identity};
+use crate::findings::waiver::{Effect, Ending, Selector, WaiverState};
+use crate::findings::{Finding, Identity, Waived, WaiverEnd, WaiverRow};
 use crate::inventory::{Account, AccountState, Cause, Coverage, CoverageError, CoverageState, Unseen};
 
 use RequirementStatus as Status;
@@ -34,7 +37,50 @@ pub(crate) const HOSTILE: [&str; 8] = [
 
 /// The report of a run over five accounts that saw some of everything.
 pub(crate) fn report() -> Report {
-    let findings = findings();
+    of(findings())
+}
+
+/// The sample, in which one failure is waived, for a hostile reason and until tomorrow, and that of another account
+/// was until yesterday.
+pub(crate) fn waived() -> Report {
+    let waived = |line, expires: &str| Waived {
+        line,
+        reason: HOSTILE[0].to_owned(),
+        author: HOSTILE[5].to_owned(),
+        ticket: Some("SEC-1".to_owned()),
+        expires: expires.to_owned(),
+        until_evidence_changes: false,
+    };
+    let (holds, over) = (waived(3, "2026-11-25"), waived(12, "2026-11-23"));
+    let mut findings = findings();
+    for finding in findings.iter_mut().filter(|f| f.control == "iam-root-mfa" && f.verdict == Fail) {
+        if finding.account == PROD {
+            finding.waived = Some(holds.clone());
+        } else {
+            finding.waiver_ended = Some(WaiverEnd { ending: Ending::Expired, waiver: over.clone() });
+        }
+    }
+    let row = |waiver: Waived, account: &str, state, days_left| WaiverRow {
+        waiver,
+        date: "2026-11-01".to_owned(),
+        selector: Selector {
+            control: Some("iam-root-mfa".to_owned()),
+            account: Some(account.to_owned()),
+            ..Selector::default()
+        },
+        state,
+        days_left,
+        effect: Effect::Waives,
+        note: String::new(),
+        failing: 1,
+    };
+    let rows = vec![row(holds, PROD, WaiverState::Expiring, 1), row(over, DEV, WaiverState::Expired, -1)];
+    let mut report = of(findings);
+    report.waivers = Some(Waivers { file: "waivers.yaml".to_owned(), rows });
+    report
+}
+
+fn of(findings: Vec<Finding>) -> Report {
     let controls = controls(&findings);
     let frameworks = vec![cis(&controls, &findings), acme(&controls, &findings)];
     Report {
@@ -43,6 +89,7 @@ pub(crate) fn report() -> Report {
         changes: None,
         trend: Vec::new(),
         totals: count(&findings, |_| true),
+        waivers: None,
         gaps: gaps(&findings),
         coverage: coverage(),
         accounts: accounts(),
@@ -136,6 +183,7 @@ fn accounts() -> Vec<Account> {
         is_management: Some(id == MANAGEMENT),
         organization: Some("o-a1b2c3d4e5".to_owned()),
         units: Some(vec!["Root".to_owned(), unit.to_owned()]),
+        unit_ids: None,
         tags: Some(BTreeMap::from([("owner".to_owned(), HOSTILE[0].to_owned())])),
         regions: vec!["eu-central-1".to_owned(), "eu-west-1".to_owned()],
         state,
@@ -463,6 +511,9 @@ fn finding((control, account, region, name, verdict, evidence): Told<'_>) -> Fin
             None => Vec::new(),
         },
         unseen,
+        waived: None,
+        waiver_ended: None,
+        risk: None,
     }
 }
 
@@ -630,6 +681,6 @@ fn status(totals: Counts, deciding: &[&str], planned: &[&str]) -> Status {
 
 fn count(findings: &[Finding], counts: impl Fn(&Finding) -> bool) -> Counts {
     let mut totals = Counts::zero();
-    findings.iter().filter(|f| counts(f)).for_each(|f| totals.add(f.verdict));
+    findings.iter().filter(|f| counts(f)).for_each(|f| totals.add(f));
     totals
 }

@@ -14,6 +14,8 @@
 //! the ARN is also its logical location. GitHub refuses more than 25,000 results in a run and shows 5,000; scan
 //! fewer accounts in a run where there are more.
 //!
+//! A failure that is waived has a suppression, accepted outside of the code, with who accepts it and why.
+//!
 //! Gaps are notifications of the invocation, which was successful when everything was observed.
 
 use std::cmp::Reverse;
@@ -27,7 +29,7 @@ use serde_json::{Value, json};
 use super::index::Index;
 use super::{ControlRow, Counts, Gap, Report, WriteError, advice, json_text, markdown, printable};
 use crate::controls::{Severity, VerdictKind};
-use crate::findings::Finding;
+use crate::findings::{Finding, Waived};
 
 /// The schema of what is written here.
 const SCHEMA: &str =
@@ -141,6 +143,8 @@ struct SarifResult<'a> {
     message: Message,
     locations: [Location<'a>; 1],
     partial_fingerprints: Fingerprints<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressions: Vec<Suppression>,
     properties: ResultProperties<'a>,
 }
 
@@ -182,6 +186,14 @@ struct LogicalLocation<'a> {
 struct Fingerprints<'a> {
     #[serde(rename = "uprightFinding/v1")]
     finding: &'a str,
+}
+
+/// That somebody accepts a result.
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    status: &'static str,
+    justification: String,
 }
 
 #[derive(Serialize)]
@@ -245,6 +257,14 @@ fn run(report: &Report) -> Run<'_> {
     }
 }
 
+fn suppression(waived: &Waived) -> Suppression {
+    Suppression {
+        kind: "external",
+        status: "accepted",
+        justification: printable(&waived.words()).into_owned(),
+    }
+}
+
 fn rule(control: &ControlRow) -> Rule<'_> {
     let tags =
         ["security", control.service.as_str()].into_iter().chain(control.tags.iter().map(String::as_str));
@@ -289,6 +309,7 @@ fn result<'a>(finding: &'a Finding, rule_index: Option<usize>, index: &Index<'a>
         message: message(&text),
         locations: [location(finding)],
         partial_fingerprints: Fingerprints { finding: &finding.id },
+        suppressions: finding.waived.iter().map(suppression).collect(),
         properties: ResultProperties {
             account_name: account,
             what_to_do: advice::steps(finding, control),

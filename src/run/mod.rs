@@ -215,6 +215,7 @@ mod tests {
             is_management: None,
             organization: None,
             units: None,
+            unit_ids: None,
             tags: None,
             regions: Vec::new(),
             state: AccountState::Scanned,

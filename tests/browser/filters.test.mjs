@@ -33,6 +33,7 @@ const VALUES = {
     report.findings.flatMap(({ tags = {} }) => Object.entries(tags).flatMap(([key, of]) => [key, `${key}=${of}`])),
   ),
   change: ["new"],
+  waiver: ["none", "waived", "ended"],
 };
 
 /// Follows the fragment, and holds number and export against the report.

@@ -148,7 +148,7 @@ test("every link within the page leads somewhere", async () => {
     );
     assert.deepEqual([...new Set(broken)], []);
     const keys = new Set(Object.keys({ verdict: 0, severity: 0, account: 0, region: 0, service: 0, control: 0,
-      framework: 0, requirement: 0, resource: 0, tag: 0, q: 0, change: 0, view: 0, sort: 0 }));
+      framework: 0, waiver: 0, requirement: 0, resource: 0, tag: 0, q: 0, change: 0, view: 0, sort: 0 }));
     const views = await page.evaluate(() =>
       [...document.querySelectorAll('a[href^="#findings?"]')].map((link) => link.getAttribute("href")));
     const misspelt = views.filter((href) =>

@@ -39,6 +39,8 @@ const HAS = {
   tag: ({ finding }, value) =>
     Object.entries(finding.tags ?? {}).some(([key, of]) => key === value || `${key}=${of}` === value),
   change: ({ finding, report }, value) => value === "new" && (report.changes?.new ?? []).includes(finding.id),
+  waiver: ({ finding }, value) =>
+    value === (finding.waived ? "waived" : finding.waiver_ended ? "ended" : "none"),
   q: (about, value) => searched(about).some((text) => text.toLowerCase().includes(value.toLowerCase())),
 };
 

@@ -20,7 +20,8 @@ pub(crate) use alarm::{Wanted as WantedEvents, follow_events};
 pub(crate) use filter::{matches_every_event, missed_events};
 pub(crate) use network::{cidr_covers, nacl_open_ports, open_ports};
 pub(crate) use policy::{
-    delegated_accounts, grants_admin, public_access, public_statements, requires_tls, services_without_source,
+    Pattern, delegated_accounts, grants_admin, public_access, public_statements, requires_tls,
+    services_without_source,
 };
 pub(crate) use time::{days_between, newest};
 pub(crate) use trail::{records_management_events, records_s3_data_events};

@@ -58,7 +58,7 @@ impl Chart {
         for finding in &report.findings {
             for (severity, counts) in &mut counts {
                 if *severity == finding.severity {
-                    counts.add(finding.verdict);
+                    counts.add(finding);
                 }
             }
         }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_bar_leads_to_the_worst_that_it_shows() {
-        let counts = |fail, unknown, pass| Counts { fail, unknown, pass, not_applicable: 1 };
+        let counts = |fail, unknown, pass| Counts { fail, waived: 0, unknown, pass, not_applicable: 1 };
         assert_eq!(verdicts(counts(1, 1, 1)), "fail");
         assert_eq!(verdicts(counts(0, 1, 1)), "unknown");
         assert_eq!(verdicts(counts(0, 0, 1)), "pass,not_applicable");

@@ -19,6 +19,9 @@
 //! | `unseen` | columns of what was not observed: `account`, `region`, `call`, `cause`, `code`, `message`, `remedy`, `statement` (+ 1, 0 is none) |
 //! | `findings` | columns `id`, `control`, `account`, `region`, `verdict`, `severity`, `reason`, `resource`, `evidence`, `unseen` (+ 1, 0 is none) |
 //! | `coverage` | columns `account`, `region`, `call`, `state`, `answered`, `unanswered`, `gone`; `errors`: row, position in `unseen`, times |
+//! | `waivers` | the waivers that findings have or had: `reason`, `author`, `ticket`, `expires`, and `ending`, why one holds no longer |
+//! | `risks` | the risks of failures: `score`, `parts` with `why` and `points`; `risk`, pairs of the position of a finding and of its risk |
+//! | `waived` | pairs of the position of a finding and of its waiver |
 //! | `new` | positions of the findings that are new since the earlier run; null without one |
 //!
 //! `findings.id` is one text with the ids' shortest unique prefixes, at least 12 digits each, between spaces.
@@ -35,7 +38,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::controls::{Evidence, RequirementStatus, Severity, VerdictKind};
-use crate::findings::Finding;
+use crate::findings::{Finding, Risk, WaiverEnd};
 use crate::inventory::{Coverage, CoverageState, Unseen};
 use crate::report::{ControlRow, FrameworkRow, Report, WriteError};
 
@@ -76,6 +79,10 @@ struct Block<'a> {
     frameworks: Vec<FrameworkData<'a>>,
     findings: Findings,
     coverage: Calls,
+    waivers: Vec<WaiverData<'a>>,
+    waived: Vec<(usize, usize)>,
+    risks: Vec<&'a Risk>,
+    risk: Vec<(usize, usize)>,
     new: Option<Vec<usize>>,
     #[serde(flatten)]
     tables: Tables<'a>,
@@ -88,6 +95,8 @@ impl<'a> Block<'a> {
             report.controls.iter().enumerate().map(|(at, control)| (control.id.as_str(), at)).collect();
         let findings = Findings::of(&report.findings, &controls, &mut tables);
         let coverage = Calls::of(&report.coverage, &mut tables);
+        let (waivers, waived) = waivers(&report.findings);
+        let (risks, risk) = risks(&report.findings);
         Self {
             format: FORMAT,
             verdicts: VerdictKind::ALL,
@@ -102,6 +111,10 @@ impl<'a> Block<'a> {
                 .collect(),
             findings,
             coverage,
+            waivers,
+            waived,
+            risks,
+            risk,
             new: report.changes.as_ref().map(|changes| {
                 let new: std::collections::HashSet<&str> = changes.new.iter().map(String::as_str).collect();
                 positions(&report.findings, |finding| new.contains(finding.id.as_str()))
@@ -109,6 +122,45 @@ impl<'a> Block<'a> {
             tables,
         }
     }
+}
+
+/// A waiver that findings have or had.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+struct WaiverData<'a> {
+    reason: &'a str,
+    author: &'a str,
+    /// Null where there is none.
+    ticket: Option<&'a str>,
+    expires: &'a str,
+    /// Why it holds no longer, in words; null while it does.
+    ending: Option<String>,
+}
+
+/// The waivers, each once, and which finding has which.
+fn waivers(findings: &[Finding]) -> (Vec<WaiverData<'_>>, Vec<(usize, usize)>) {
+    let mut table = Table::new();
+    let mut waived = Vec::new();
+    for (at, finding) in findings.iter().enumerate() {
+        let ended = finding.waiver_ended.as_ref();
+        let Some(waiver) = finding.waived.as_ref().or(ended.map(|end| &end.waiver)) else { continue };
+        let data = WaiverData {
+            reason: &waiver.reason,
+            author: &waiver.author,
+            ticket: waiver.ticket.as_deref(),
+            expires: &waiver.expires,
+            ending: ended.map(WaiverEnd::words),
+        };
+        waived.push((at, table.at(data)));
+    }
+    (table.values, waived)
+}
+
+/// The risks, each once, and which finding has which.
+fn risks(findings: &[Finding]) -> (Vec<&Risk>, Vec<(usize, usize)>) {
+    let mut table = Table::new();
+    let rated = findings.iter().enumerate().filter_map(|(at, finding)| Some((at, finding.risk.as_ref()?)));
+    let risk = rated.map(|(at, risk)| (at, table.at(risk))).collect();
+    (table.values, risk)
 }
 
 /// A control as `report.json` has it, without the totals, which the page shows elsewhere.

@@ -78,6 +78,8 @@ struct Requirement<'a> {
     class: &'static str,
     status: &'static str,
     totals: Counts,
+    /// ` (2 waived)`, or empty.
+    waived: String,
     judged: bool,
     href: String,
     controls: Vec<Link>,
@@ -199,6 +201,10 @@ impl<'a> Requirement<'a> {
             class: class(row.status),
             status: row.status.words(),
             totals: row.totals,
+            waived: match row.totals.waived {
+                0 => String::new(),
+                n => format!(" ({} waived)", text::thousands(n)),
+            },
             judged: row.totals.total() > 0,
             href: role.filtered(&[("requirement", &format!("{}/{}", framework.id, row.id))]),
             // Without a control it is the same everywhere.

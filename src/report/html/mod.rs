@@ -20,6 +20,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod trend;
+mod waivers;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -42,7 +43,7 @@ const STYLE: &str = concat!(
     include_str!("../../../templates/report/findings.css")
 );
 
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("parts.html", include_str!("../../../templates/report/parts.html")),
     ("head.html", include_str!("../../../templates/report/head.html")),
     ("start.html", include_str!("../../../templates/report/start.html")),
@@ -50,6 +51,7 @@ const TEMPLATES: [(&str, &str); 16] = [
     ("happened.html", include_str!("../../../templates/report/happened.html")),
     ("trend.html", include_str!("../../../templates/report/trend.html")),
     ("answer.html", include_str!("../../../templates/report/answer.html")),
+    ("waivers.html", include_str!("../../../templates/report/waivers.html")),
     ("not_observed.html", include_str!("../../../templates/report/not_observed.html")),
     ("frameworks.html", include_str!("../../../templates/report/frameworks.html")),
     ("controls.html", include_str!("../../../templates/report/controls.html")),
@@ -89,6 +91,9 @@ fn write_page(report: &Report, role: Role<'_>, out: &mut impl Write) -> Result<(
         page.part("trend.html", &trend)?;
     }
     page.part("answer.html", &start::Answer::of(report, &figures, &controls, role))?;
+    if let Some(waivers) = &report.waivers {
+        page.part("waivers.html", &waivers::WaiversPart::of(waivers, report, role))?;
+    }
     page.part("not_observed.html", &not_observed::NotObserved::of(report, role))?;
     page.part("frameworks.html", &frameworks::Frameworks::of(report, role))?;
     page.part("controls.html", &controls::List::of(report, &figures, &controls))?;

@@ -58,6 +58,7 @@ pub(super) struct Start<'a> {
     events: String,
     has_changes: bool,
     has_trend: bool,
+    has_waivers: bool,
 }
 
 impl<'a> Start<'a> {
@@ -82,6 +83,7 @@ impl<'a> Start<'a> {
             },
             has_changes: report.changes.is_some(),
             has_trend: report.trend.len() > 1,
+            has_waivers: report.waivers.is_some(),
         }
     }
 }
@@ -114,6 +116,8 @@ struct Worst<'a> {
     link: Link,
     title: &'a str,
     severity: &'static str,
+    /// The greatest of its failures; 0 where none is known.
+    risk: u8,
     is_about_public_access: bool,
     reach: String,
     href: String,
@@ -159,6 +163,7 @@ impl<'a> Worst<'a> {
             link: Link::to_control(&control.id),
             title: &control.title,
             severity: figures.severity(control).as_str(),
+            risk: figures.risk(control),
             is_about_public_access: control.is_about_public_access(),
             reach: reach(control, figures),
             href: role.filtered(&[("control", &control.id), ("verdict", "fail")]),
@@ -175,7 +180,10 @@ pub(super) fn reach(control: &ControlRow, figures: &Figures<'_>) -> String {
         text::count(control.totals.fail, "resource", "resources"),
         text::count(accounts.len() as u64, "account", "accounts"),
         figures.severities(control).map(|severities| format!(": {severities}")).unwrap_or_default()
-    )
+    ) + &match control.totals.waived {
+        0 => String::new(),
+        n => format!("; {} waived", text::thousands(n)),
+    }
 }
 
 /// How bad it is, in a sentence that never says more than was observed.
@@ -201,7 +209,13 @@ fn lead(report: &Report, figures: &Figures<'_>) -> String {
     let failing = judged.clone().filter(|account| figures.account(&account.id).counts.fail > 0).count();
     let checks = text::count(fail, "check fails", "checks fail");
     let accounts = text::count(judged.count() as u64, "account", "accounts");
-    format!("{checks} in {failing} of {accounts}: {}.", severities.join(", "))
+    let waived = match (report.totals.waived, fail) {
+        (0, _) => String::new(),
+        (waived, fail) if waived == fail => "; all of them are waived".to_owned(),
+        (1, _) => "; 1 of them is waived".to_owned(),
+        (waived, _) => format!("; {} of them are waived", text::thousands(waived)),
+    };
+    format!("{checks} in {failing} of {accounts}: {}{waived}.", severities.join(", "))
 }
 
 /// `3 accounts, 1 not entered, 1 skipped; 4 regions`.

@@ -283,6 +283,7 @@ fn large(set: ControlSet, accounts: u64, each: u64) -> Report {
             is_management: Some(n == 0),
             organization: Some("o-a1b2c3d4e5".to_owned()),
             units: Some(vec!["Root".to_owned(), format!("Team {}", n % 40)]),
+            unit_ids: None,
             tags: Some(BTreeMap::from([("owner".to_owned(), format!("team-{}@example.com", n % 40))])),
             regions: regions.clone(),
             state: AccountState::Scanned,
@@ -353,7 +354,23 @@ fn finding(control: &Control, account: &str, n: u64, verdict: VerdictKind) -> Fi
         tags: BTreeMap::new(),
         evidence: Vec::new(),
         unseen: (verdict == VerdictKind::Unknown).then_some(unseen),
+        waived: None,
+        waiver_ended: None,
+        risk: None,
     }
+}
+
+#[test]
+fn waivers_are_told_and_nothing_in_them_is_markup() {
+    let page = page(&sample::waived());
+    let part = page.split("<section id=\"waivers\"").nth(1).expect("the part");
+    let part = part.split("</section>").next().expect("its end");
+    assert!(part.contains("2 waivers accept 1 failure; 1 failure is back whose waiver has ended."), "{part}");
+    assert!(part.contains("expired 1 day ago; its findings are back"), "{part}");
+    assert!(part.contains("expires in 1 day"), "{part}");
+    assert!(part.contains("&lt;/script&gt;&lt;img"), "{part}");
+    assert!(!part.contains("<img") && !part.contains('\u{1b}'), "{part}");
+    assert!(page.contains("; 1 of them is waived."));
 }
 
 #[test]

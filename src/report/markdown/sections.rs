@@ -76,7 +76,7 @@ pub(super) fn changes(page: &mut Page, report: &Report, index: &Index<'_>) {
     let new: HashSet<&str> = new.iter().map(String::as_str).collect();
     let mut found: Vec<&Finding> =
         report.findings.iter().filter(|finding| new.contains(finding.id.as_str())).collect();
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found.sort_by_key(|finding| std::cmp::Reverse((finding.risk_score(), finding.severity)));
     let appeared = found.into_iter().map(|finding| {
         changed("new", finding.severity, &finding.control, &finding.account, &finding.subject(), index)
     });
@@ -154,6 +154,30 @@ pub(super) fn gaps(page: &mut Page, report: &Report) {
     let columns = ["Call", "What came of it", "Where", "Findings", "What to do"];
     let left_out = page.table(columns, rows, MAX_ROWS);
     page.left_out(left_out, "kind of gap", "kinds of gaps");
+}
+
+/// The waivers that end soon, have ended or do nothing.
+pub(super) fn waivers(page: &mut Page, report: &Report) {
+    let Some(waivers) = &report.waivers else { return };
+    let rows = waivers.to_look_at();
+    if rows.is_empty() {
+        return;
+    }
+    page.line("## Waivers to look at");
+    let rows = rows.into_iter().map(|row| {
+        [
+            escape(&short(&row.news())),
+            code(&short(&row.selector.words())),
+            text::thousands(row.failing),
+            code(&short(&row.waiver.reason)),
+            code(&short(&row.waiver.author)),
+            row.waiver.expires.clone(),
+            format!("{} line {}", code(&short(&waivers.file)), row.waiver.line),
+        ]
+    });
+    let columns = ["What", "Waiver", "Failures", "Reason", "Author", "Until", "Where"];
+    let left_out = page.table(columns, rows, MAX_ROWS);
+    page.left_out(left_out, "waiver", "waivers");
 }
 
 fn places(places: &[String]) -> String {
@@ -267,7 +291,7 @@ fn resources_of(page: &mut Page, control: &ControlRow, figures: &Figures<'_>, in
     let findings = figures.findings(&control.id, VerdictKind::Fail);
     let rows = findings.map(|finding| {
         [
-            code(&short(&finding.subject())),
+            format!("{}{}", code(&short(&finding.subject())), waived(finding)),
             named(&finding.account, index.account_name(&finding.account)),
             code(&short(&finding.region)),
             evidence(finding),
@@ -276,6 +300,14 @@ fn resources_of(page: &mut Page, control: &ControlRow, figures: &Figures<'_>, in
     let left_out = page.table(["Resource", "Account", "Region", "What was read"], rows, MAX_RESOURCES);
     page.left_out(left_out, "failing resource", "failing resources");
     page.line("</details>");
+}
+
+/// A mark on what somebody accepts.
+fn waived(finding: &Finding) -> String {
+    finding
+        .waived
+        .as_ref()
+        .map_or(String::new(), |waived| format!(" waived until {}", escape(&waived.expires)))
 }
 
 fn evidence(finding: &Finding) -> String {

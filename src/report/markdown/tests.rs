@@ -22,9 +22,9 @@ fn repeated(times: usize, name: impl Fn(usize) -> String) -> Report {
             finding.id = format!("{}-{number}", finding.id);
             finding.resource_name = name(number);
             finding.resource_arn = format!("arn:aws:s3:::{}", name(number));
-            report.totals.add(finding.verdict);
+            report.totals.add(&finding);
             for control in report.controls.iter_mut().filter(|control| control.id == finding.control) {
-                control.totals.add(finding.verdict);
+                control.totals.add(&finding);
             }
             report.findings.push(finding);
         }
@@ -198,4 +198,15 @@ fn detections_have_a_section_with_the_rules_and_the_worst_of_them() {
     );
     assert!(!page.contains(|c| c != '\n' && is_hidden(c)));
     assert!(!written(&sample::report()).contains("Detections"));
+}
+
+#[test]
+fn waivers_are_told_and_nothing_in_them_is_markup() {
+    let page = written(&sample::waived());
+    assert!(page.lines().next().is_some_and(|line| line.contains("(1 of them waived)")), "{page}");
+    let part = page.split("## Waivers to look at").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let part = part.expect("the part");
+    assert!(part.contains("expired 1 day ago; its findings are back"), "{part}");
+    assert!(page.contains("waived until 2026-11-25"), "{page}");
+    assert!(!part.contains('\u{1b}'), "{part}");
 }

@@ -42,11 +42,16 @@ impl Summary<'_> {
         if new.is_empty() {
             return;
         }
-        new.sort_by_key(|finding| Reverse(finding.severity));
+        new.sort_by_key(|finding| (Reverse(finding.risk_score()), Reverse(finding.severity)));
         self.screen.heading(&format!("New since {}", text::time(&changes.since)));
         let most = self.most(NEW);
         for finding in new.iter().take(most) {
-            let place = format!(" in {} {}", finding.account, finding.region);
+            let why = match (&finding.waived, &finding.waiver_ended) {
+                (Some(_), _) => " (waived)".to_owned(),
+                (None, Some(end)) => format!(" ({})", end.words()),
+                (None, None) => String::new(),
+            };
+            let place = format!("{why} in {} {}", finding.account, finding.region);
             self.screen.line([
                 (Paint::Plain, "  "),
                 (Paint::of(finding.severity), &padded(finding.severity.as_str(), 13)),

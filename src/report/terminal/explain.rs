@@ -13,6 +13,11 @@ pub fn explanation(explained: &Explanation<'_>, options: TerminalOptions) -> Str
     let mut screen = Screen::new(options.width, options.color);
     let page = &mut screen;
     head(page, explained);
+    waiver(page, explained.finding);
+    if let Some(risk) = &explained.finding.risk {
+        page.heading("Risk");
+        text(page, &risk.words());
+    }
     page.heading("Why");
     text(page, &explained.finding.reason);
     text(page, explained.rationale);
@@ -72,6 +77,17 @@ fn head(page: &mut Screen, explained: &Explanation<'_>) {
         } else if !value.is_empty() {
             page.wrapped((Paint::Dim, &format!("{what:<10}")), 10, value);
         }
+    }
+}
+
+fn waiver(page: &mut Screen, finding: &Finding) {
+    if let Some(waived) = &finding.waived {
+        page.heading("Waived, which changes no verdict");
+        text(page, &waived.words());
+    }
+    if let Some(end) = &finding.waiver_ended {
+        page.heading("Waived no longer");
+        text(page, &format!("{}; it was {}", end.words(), end.waiver.words()));
     }
 }
 

@@ -7,6 +7,7 @@ mod names;
 #[cfg(test)]
 mod tests;
 mod timings;
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,6 +72,7 @@ pub fn summary(report: &Report, options: TerminalOptions, written: &[&Path]) -> 
         summary.frameworks();
         summary.absent_regions();
         summary.not_observed();
+        summary.waivers();
         summary.past_failures();
     }
     if options.verbosity == Verbosity::Verbose {
@@ -104,8 +106,12 @@ impl<'a> Summary<'a> {
 
     fn headline(&mut self) {
         let totals = self.report.totals;
+        let waived = match totals.waived {
+            0 => String::new(),
+            n => format!(" ({} of them waived)", text::thousands(n)),
+        };
         let numbers = [
-            (Paint::BoldRed.if_any(totals.fail), format!("{} failed", text::thousands(totals.fail))),
+            (Paint::BoldRed.if_any(totals.fail), format!("{} failed{waived}", text::thousands(totals.fail))),
             (
                 Paint::Yellow.if_any(totals.unknown),
                 format!("{} not observed", text::thousands(totals.unknown)),
@@ -171,7 +177,8 @@ impl<'a> Summary<'a> {
         }
         if self.options.verbosity == Verbosity::Verbose {
             for finding in failing.iter().take(RESOURCES) {
-                let place = format!(" in {} {}", finding.account, finding.region);
+                let waived = if finding.waived.is_some() { " (waived)" } else { "" };
+                let place = format!(" in {} {}{waived}", finding.account, finding.region);
                 let name = self.names.resource(finding);
                 self.screen.line([(Paint::Plain, &*margin), (Paint::Plain, name), (Paint::Dim, &place)]);
             }

@@ -22,6 +22,14 @@ fn verbose_at_80_columns() {
 }
 
 #[test]
+fn waivers_at_80_columns() {
+    let text = shown(&sample::waived(), 80, Verbosity::Normal);
+    assert!(text.lines().next().is_some_and(|line| line.contains("(1 of them waived)")), "{text}");
+    let part = text.split("\nWaivers to look at\n").nth(1).expect("the part");
+    insta::assert_snapshot!(part.split("\n\n").next().expect("its lines"));
+}
+
+#[test]
 fn quiet_is_the_headline_and_the_files() {
     insta::assert_snapshot!(shown(&sample::report(), 80, Verbosity::Quiet));
 }
@@ -33,10 +41,11 @@ fn nothing_failed_and_everything_was_seen() {
 
 #[test]
 fn no_line_is_wider_than_the_terminal_and_nothing_hostile_gets_through() {
-    let report = crate::report::detections::sample::report();
-    for width in [1, 20, 40, 79, 80, 81, 120, 200] {
+    let reports = [crate::report::detections::sample::report(), sample::waived()];
+    let widths = [1, 20, 40, 79, 80, 81, 120, 200];
+    for (report, width) in reports.iter().flat_map(|report| widths.map(|width| (report, width))) {
         for verbosity in [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose] {
-            let text = shown(&report, width, verbosity);
+            let text = shown(report, width, verbosity);
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{width}: {line}");
                 assert!(!line.contains(text::is_hidden), "{line:?}");

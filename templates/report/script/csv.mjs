@@ -4,7 +4,7 @@ import { printable } from "./printable.mjs";
 
 const HEADER = [
   "id_prefix", "verdict", "severity", "account", "account_name", "region", "service", "control", "title",
-  "resource_type", "resource_name", "resource_arn", "reason", "requirements", "tags",
+  "resource_type", "resource_name", "resource_arn", "reason", "requirements", "tags", "waived",
 ];
 
 /** What begins a formula: at the start of a cell, and behind a `;`, where some spreadsheets begin the next. */
@@ -14,6 +14,13 @@ const FORMULA = /(^|;)([\s"]*)(?=[=+\-@＝＋－＠])/g;
 export function cell(text) {
   const safe = printable(text).replace(FORMULA, "$1$2'");
   return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The same words as in `report.csv`. */
+function waivedCell(waiver) {
+  if (!waiver || waiver.ending) return "";
+  const { reason, author, ticket, expires } = waiver;
+  return `until ${expires} by ${author}${ticket ? ` (${ticket})` : ""}: ${reason}`;
 }
 
 /** The rows of these findings, with a header. */
@@ -29,7 +36,7 @@ export function csv(data, rows) {
     const cells = [
       finding.id, finding.verdict, finding.severity, finding.account, finding.accountName, finding.region,
       control.service, control.id, control.title, finding.type, finding.name, finding.arn, finding.reason,
-      requirements, tags,
+      requirements, tags, waivedCell(finding.waiver),
     ];
     lines.push(cells.map(cell).join(","));
   }

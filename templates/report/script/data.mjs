@@ -26,6 +26,13 @@ export class Data {
     }
     this.resource = summed(findings.resource);
     this.evidence = summed(findings.evidence);
+    this.waiver = new Map(block.waived);
+    /** 0: no waiver, 1: waived, 2: its waiver has ended. */
+    this.waiverState = new Uint32Array(this.size);
+    for (const [row, at] of block.waived) this.waiverState[row] = block.waivers[at].ending ? 2 : 1;
+    this.risk = new Map(block.risk);
+    this.score = new Uint32Array(this.size);
+    for (const [row, at] of block.risk) this.score[row] = block.risks[at].score;
     this.isNew = block.new && new Set(block.new);
     this.accountIndex = new Map(block.accounts.id.map((id, at) => [id, at]));
     this.cut = new Set(block.read.cut);
@@ -54,6 +61,8 @@ export class Data {
         cut: this.cut.has(at),
       })),
       unseen: this.unseen[row] === 0 ? null : this.unseenAt(this.unseen[row] - 1),
+      waiver: block.waivers[this.waiver.get(row)] ?? null,
+      risk: block.risks[this.risk.get(row)] ?? null,
       isNew: this.isNew?.has(row) ?? false,
     };
   }

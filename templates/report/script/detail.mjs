@@ -13,6 +13,8 @@ export function detail(finding, detected, close) {
     opening(control.title, close),
     element("p", "", badge(finding.verdict), " ", badge(finding.severity), " ", link(`#finding-${finding.id}`, "Link to this finding")),
     element("p", "reason", finding.reason),
+    ...acceptance(finding.waiver),
+    ...rating(finding.risk),
     ...unseen(finding.unseen),
     ...detected,
     findingFacts(finding),
@@ -63,6 +65,20 @@ export function facts(rows) {
     if (parts.length > 0) list.append(element("dt", "", term), element("dd", "", ...parts));
   }
   return list;
+}
+
+function rating(risk) {
+  if (!risk) return [];
+  const parts = risk.parts.map(({ why, points }) => `${why} ${points}`).join(", ");
+  return [element("p", "risk", `Risk ${risk.score} of 100: ${parts}`)];
+}
+
+function acceptance(accepted) {
+  if (!accepted) return [];
+  const { reason, author, ticket, expires, ending } = accepted;
+  const state = ending ? `Waived no longer: ${ending}.` : `Waived until ${expires}. It fails all the same.`;
+  const who = [author, ticket].filter(Boolean).flatMap((text) => [", ", named(text)]);
+  return [element("p", "waiver", state, " ", element("q", "", reason), ...who)];
 }
 
 function unseen(missing) {

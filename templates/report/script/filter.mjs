@@ -15,6 +15,7 @@ export class Filter {
       region: { column: data.region, values: regions },
       service: ofControl("service"),
       control: ofControl("id"),
+      waiver: { column: data.waiverState, values: ["none", "waived", "ended"] },
     };
   }
 
@@ -92,8 +93,9 @@ export class Filter {
   #sorted(rows, sort) {
     const { data } = this;
     const { accounts, resources, regions, controls } = data.block;
-    // The worst first: verdict, then severity, then as the report has them.
-    const worst = (a, b) => data.verdict[a] - data.verdict[b] || data.severity[a] - data.severity[b] || a - b;
+    // The worst first: verdict, then risk, then severity, then as the report has them.
+    const worst = (a, b) =>
+      data.verdict[a] - data.verdict[b] || data.score[b] - data.score[a] || data.severity[a] - data.severity[b] || a - b;
     const ranked = (column, texts) => {
       const rank = ranks(texts);
       return (a, b) => rank[column[a]] - rank[column[b]] || worst(a, b);

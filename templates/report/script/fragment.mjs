@@ -1,7 +1,7 @@
 // What comes after the `#` of the page's address: a place, a finding, or a view of the findings.
 
 /** Keys of which several values may be chosen, in the order in which they are written. */
-export const CHOICES = ["verdict", "severity", "account", "region", "service", "control", "framework"];
+export const CHOICES = ["verdict", "severity", "account", "region", "service", "control", "framework", "waiver"];
 /** Keys with one value. */
 const SINGLE = ["requirement", "resource", "q", "change", "view", "sort"];
 

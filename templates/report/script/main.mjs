@@ -6,7 +6,7 @@ import { decode, unpacked } from "./data.mjs";
 import { detail } from "./detail.mjs";
 import { Detections } from "./detections.mjs";
 import { DetectionExplorer, detectedOn } from "./detected.mjs";
-import { badge, named } from "./element.mjs";
+import { badge, element, named } from "./element.mjs";
 import { Filter, byResource } from "./filter.mjs";
 import { CHOICES, everything, ofResource, parse, print, usual } from "./fragment.mjs";
 import { fillWhenOpened } from "./hooks.mjs";
@@ -70,7 +70,7 @@ class Explorer {
       const finding = this.data.finding(this.rows[index]);
       const account = finding.accountName || finding.account;
       const cells = [
-        gridCell(badge(finding.verdict), " ", badge(finding.severity)),
+        gridCell(badge(finding.verdict), " ", badge(finding.severity), ...waivedMark(finding)),
         gridCell(named(finding.name || finding.arn)),
         gridCell(finding.control.title),
         gridCell(named(account)),
@@ -185,6 +185,11 @@ function blockOf(id) {
   const block = document.getElementById(id);
   block?.remove();
   return block?.textContent ?? null;
+}
+
+/** A mark on what somebody accepts. */
+function waivedMark({ waiver }) {
+  return waiver && !waiver.ending ? [" ", element("span", "badge manual", "waived")] : [];
 }
 
 async function startDetections() {

@@ -41,6 +41,13 @@ function block() {
       resource: [0, 1, -1, 1, -1, 1], evidence: [1, 0, 0, 0, -1, 0], unseen: [0, 0, 0, 1, 0, 0],
     },
     coverage: { account: [0, 1], region: [1, 1], call: [0, 0], state: [0, 1], answered: [4, 1], unanswered: [0, 2], gone: [0, 0], errors: [[1, 0, 2]] },
+    waivers: [
+      { reason: "=reason", author: "Ann", ticket: "SEC-1", expires: "2026-12-31", ending: null },
+      { reason: "over", author: "Ben", ticket: null, expires: "2026-01-31", ending: "waiver expired on 2026-01-31" },
+    ],
+    waived: [[1, 0], [5, 1]],
+    risks: [{ score: 65, parts: [{ why: "severity high", points: 30 }] }],
+    risk: [],
     new: [1],
   };
 }
@@ -78,6 +85,25 @@ test("keys are combined, values of a key are alternatives, the worst comes first
   assert.deepEqual(await rows({ resource: "arn:b" }), [1, 5, 3]);
   assert.deepEqual(await rows({ change: "new" }), [1]);
   assert.deepEqual(await rows({ account: ["nobody"] }), []);
+});
+
+test("what is waived is told, found and exported", async () => {
+  const data = await read();
+  assert.deepEqual([data.finding(1).waiver.author, data.finding(5).waiver.ending, data.finding(2).waiver], ["Ann", "waiver expired on 2026-01-31", null]);
+  assert.deepEqual(await rows({ waiver: ["waived"] }), [1]);
+  assert.deepEqual(await rows({ waiver: ["ended"] }), [5]);
+  assert.deepEqual(await rows({ waiver: ["waived", "none"], verdict: ["fail"] }), [2, 1]);
+  assert.deepEqual([...new Filter(data).counts(everything(), "waiver")], [["none", 4], ["waived", 1], ["ended", 1]]);
+  const [, waived, ended] = csv(data, [1, 5]).split("\r\n");
+  assert.ok(waived.endsWith(",until 2026-12-31 by Ann (SEC-1): =reason"), waived);
+  assert.ok(ended.endsWith(","), ended);
+});
+
+test("of the failures the greatest risk comes first", async () => {
+  assert.deepEqual(await rows({ verdict: ["fail"] }), [2, 1, 5]);
+  const rated = await read({ ...block(), risk: [[5, 0]] });
+  assert.deepEqual(new Filter(rated).rows({ ...everything(), verdict: ["fail"] }), [5, 2, 1]);
+  assert.deepEqual([rated.finding(5).risk.score, rated.finding(1).risk], [65, null]);
 });
 
 test("a tag is asked for by key, or by key and value", async () => {

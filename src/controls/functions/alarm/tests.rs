@@ -166,6 +166,7 @@ impl Made {
             is_management: None,
             organization: None,
             units: None,
+            unit_ids: None,
             tags: None,
             regions: vec![REGION.to_owned()],
             state: AccountState::Scanned,

@@ -17,12 +17,12 @@ mod tls;
 
 use serde_json::{Map, Value};
 
-use self::pattern::Pattern;
 use super::{Mistake, shape};
 
 pub(crate) use access::public_access;
 pub(crate) use admin::grants_admin;
 pub(crate) use delegation::delegated_accounts;
+pub(crate) use pattern::Pattern;
 pub(crate) use public::{public_statements, services_without_source};
 pub(crate) use tls::requires_tls;
 

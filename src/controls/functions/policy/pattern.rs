@@ -2,7 +2,7 @@
 
 /// A pattern in normal form: in each run of wildcards the `?` come first, then at most one `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Token>);
+pub(crate) struct Pattern(Vec<Token>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
@@ -27,7 +27,7 @@ impl Token {
 
 impl Pattern {
     /// A pattern in which case matters, such as a resource.
-    pub(super) fn new(pattern: &str) -> Self {
+    pub(crate) fn new(pattern: &str) -> Self {
         Self(normal(pattern.chars().map(|c| match c {
             '*' => Token::Many,
             '?' => Token::One,
@@ -41,7 +41,7 @@ impl Pattern {
     }
 
     /// Exactly this text, whatever is in it.
-    pub(super) fn exactly(text: &str) -> Self {
+    pub(crate) fn exactly(text: &str) -> Self {
         Self(text.chars().map(Token::Only).collect())
     }
 
@@ -56,7 +56,7 @@ impl Pattern {
     ///
     /// `other` is matched as if it were a text whose wildcards are characters that nothing but a wildcard of
     /// at least their kind takes. Takes at most as many steps as the product of the lengths.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         let (mut at, mut other_at) = (0, 0);
         // Where to go on if what follows the last `*` does not fit: the `*` takes one more.
         let mut retry: Option<(usize, usize)> = None;
