@@ -46,6 +46,8 @@ pub struct Scope {
     pub role: RoleSettings,
     /// The regions to scan; every enabled region of each account when it is empty.
     pub regions: Vec<String>,
+    /// Whether the tags of the organization's accounts are read though no selector needs them.
+    pub account_tags: bool,
 }
 
 impl Scope {
@@ -59,6 +61,7 @@ impl Scope {
             exclude: Selector::empty(),
             role: RoleSettings::standard(),
             regions: Vec::new(),
+            account_tags: false,
         }
     }
 
@@ -74,6 +77,10 @@ impl Scope {
 
     fn selects_tags(&self) -> bool {
         !(self.include.tags.is_empty() && self.exclude.tags.is_empty())
+    }
+
+    fn reads_tags(&self) -> bool {
+        self.selects_tags() || (self.organization && self.account_tags)
     }
 
     /// Finds what AWS would refuse in every account, before it does.
@@ -146,7 +153,7 @@ pub static CALLS: &[ScopeCall] = &[
     ScopeCall {
         call: &organization::LIST_TAGS,
         made: Made::PerAccount,
-        needed: |scope, _| scope.selects_tags(),
+        needed: |scope, _| scope.reads_tags(),
     },
     ScopeCall { call: &ASSUME_ROLE, made: Made::PerAccount, needed: |scope, _| scope.enters_others() },
     ScopeCall {

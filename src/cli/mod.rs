@@ -9,6 +9,7 @@ mod explain;
 mod frameworks;
 mod iam_policy;
 mod man;
+mod notify;
 mod output;
 mod progress;
 mod report;
@@ -73,6 +74,8 @@ enum Command {
     Config(config::ConfigArguments),
     /// Convert a `report.json` into other formats, and compare it with an earlier one.
     Report(report::ReportArguments),
+    /// Try out who is told about scans.
+    Notify(notify::NotifyArguments),
     /// Explain a finding: why, what was read, and what would make it pass.
     Explain(explain::ExplainArguments),
     /// Print what makes a shell complete commands and flags.
@@ -122,6 +125,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::IamPolicy(arguments) => iam_policy::run(*arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Notify(arguments) => notify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments};
-use super::{Done, Exit, Stopped, send};
+use super::{Done, Exit, Stopped, notify, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
 use crate::aws::{Aws, OperationCount, Tally};
@@ -52,6 +52,9 @@ pub(super) struct ScanArguments {
     /// Say what changed since this earlier `report.json`
     #[arg(long, value_name = "FILE", conflicts_with = "explain")]
     since: Option<PathBuf>,
+    /// Tell nobody, whatever `notify` in the configuration says
+    #[arg(long)]
+    no_notify: bool,
     /// Print only the totals and where the reports are
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -72,17 +75,38 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     log_to_stderr(arguments.verbose);
     let mut config = arguments.scope.config()?;
     arguments.run.apply(&mut config);
-    let controls = settings::controls(&config)?;
-    let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
-    let attestations = settings::attestations(&config, today)?;
-    let scope = settings::scope(&config);
-    if arguments.explain {
-        let plan = plan(&controls.wanted(), &scope, None);
-        return if arguments.json { print_json(&plan) } else { print(&plan.to_string()) };
+    if arguments.no_notify {
+        config.notify = None;
     }
+    if arguments.explain {
+        return explain(&arguments, &config);
+    }
+    let report = match scan(&arguments, &config, started_at) {
+        Ok(report) => report,
+        Err(stopped) => {
+            notify::failure(&config, &stopped, started_at);
+            return Err(stopped);
+        }
+    };
+    let sent = send::run(&report, &config);
+    notify::report(&config, &report);
+    sent?;
+    Ok(exit_code(&report, &config))
+}
+
+fn explain(arguments: &ScanArguments, config: &Config) -> Done {
+    let plan = plan(&settings::controls(config)?.wanted(), &settings::scope(config), None);
+    if arguments.json { print_json(&plan) } else { print(&plan.to_string()) }
+}
+
+/// Looks, judges, writes the reports and prints the summary.
+fn scan(arguments: &ScanArguments, config: &Config, started_at: Timestamp) -> Result<Report, Stopped> {
+    let controls = settings::controls(config)?;
+    let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
+    let attestations = settings::attestations(config, today)?;
     // Before the scan: it is over soon where the file is wrong, and may write over it.
     let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
-    let observed = observe(&arguments, &config, &controls, &scope)?;
+    let observed = observe(arguments, config, &controls, &settings::scope(config))?;
     if let Some(path) = &arguments.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
     }
@@ -101,11 +125,10 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         reports::compare(&mut report, earlier, path)?;
     }
     report.attest(attestations, today);
-    let written = write_reports(&report, &config)?;
+    let written = write_reports(&report, config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
-    print(&terminal::summary(&report, options(&arguments), &written))?;
-    send::run(&report, &config)?;
-    Ok(exit_code(&report, &config))
+    print(&terminal::summary(&report, options(arguments), &written))?;
+    Ok(report)
 }
 
 /// Warnings about single calls are in the report; on the terminal they would drown it.

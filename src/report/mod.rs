@@ -40,7 +40,8 @@ pub use document::{ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
-pub(crate) use text::printable;
+pub(crate) use gaps::Group;
+pub(crate) use text::{printable, time};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
