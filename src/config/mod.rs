@@ -137,7 +137,7 @@ pub struct Config {
     /// beside it. Default: 100,000, about 5 MB.
     pub html_max_findings: u64,
     /// Services that the findings are sent to when the reports are written: `securityhub`. Default: none. It is
-    /// the only thing that Upright ever writes in an account; `upright iam-policy --send securityhub` says what
+    /// the only thing that Upright ever writes in the accounts that it scans; `upright iam-policy --send securityhub` says what
     /// that needs.
     pub send: Vec<Receiver>,
     /// Who is told about a scan when its reports are written, and when it could not run: by mail, webhook or SNS.

@@ -37,3 +37,39 @@ pub fn statements(notify: &Notify, partition: &str) -> Vec<Value> {
     }
     statements
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config;
+
+    fn of(text: &str) -> Vec<Value> {
+        let config = config::parse(Path::new("upright.yaml"), text);
+        let notify = config.unwrap_or_else(|error| panic!("{error}")).notify.expect("notify");
+        statements(&notify, "aws-cn")
+    }
+
+    #[test]
+    fn only_what_is_configured_is_allowed() {
+        assert_eq!(of("notify: { webhooks: [{ url: { env: URL } }] }\n"), Vec::<Value>::new());
+        let topic = "arn:aws-cn:sns:cn-north-1:111122223333:upright";
+        let secret = "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:hook-AbCdEf";
+        let statements = of(&format!(
+            "notify:\n  mail: {{ from: a@b.example, via: {{ ses: {{}} }}, to: [] }}\n  topics: [{{ arn: '{topic}' }}]\n  \
+             webhooks: [{{ url: {{ secret: '{secret}' }}, signing_key: {{ secret: '{secret}' }} }}]\n"
+        ));
+        let told: Vec<(&Value, &Value)> =
+            statements.iter().map(|statement| (&statement["Action"], &statement["Resource"])).collect();
+        let identities = json!(["arn:aws-cn:ses:*:*:identity/*", "arn:aws-cn:ses:*:*:configuration-set/*"]);
+        assert_eq!(
+            told,
+            [
+                (&json!(["ses:SendEmail", "ses:SendRawEmail"]), &identities),
+                (&json!(["sns:Publish"]), &json!([topic])),
+                (&json!(["secretsmanager:GetSecretValue"]), &json!([secret])),
+            ]
+        );
+    }
+}

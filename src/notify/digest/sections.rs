@@ -16,7 +16,7 @@ const MAX_REMEDY_CHARS: usize = 400;
 const MAX_PLACES: usize = 6;
 
 const RESOURCES: &[&str] = &["Severity", "Control", "Resource"];
-const CONTROLS: &[&str] = &["Severity", "Control", "Failing"];
+const CONTROLS: &[&str] = &["Severity", "Control", "Resources"];
 const GAPS: &[&str] = &["Call", "Where", "What to do"];
 const FRAMEWORKS: &[&str] = &["Framework", "Score"];
 
@@ -155,7 +155,10 @@ impl<'a> Parts<'a> {
             severity: severity.as_str(),
             cells: vec![
                 self.names.control(id),
-                cell(&count.to_string(), &format!("in {}", counted(accounts.len() as u64, "account"))),
+                cell(
+                    &format!("{count} failing"),
+                    &format!("in {}", counted(accounts.len() as u64, "account")),
+                ),
             ],
         });
         section("worst", "Failing, worst first", String::new(), CONTROLS, rows)

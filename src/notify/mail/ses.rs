@@ -22,10 +22,16 @@ pub(super) async fn send(place: &Place, letter: &Letter) -> Result<(), String> {
     let to = letter.envelope.to().iter().map(ToString::to_string).collect();
     let destination = Destination::builder().set_to_addresses(Some(to)).build();
     let content = EmailContent::builder().raw(raw).build();
+    let from = letter.envelope.from().map(ToString::to_string);
     let client = place.ses();
     let reply = place
         .call(&SEND_EMAIL, || {
-            client.send_email().destination(destination.clone()).content(content.clone()).send()
+            client
+                .send_email()
+                .set_from_email_address(from.clone())
+                .destination(destination.clone())
+                .content(content.clone())
+                .send()
         })
         .await;
     reply.map(drop).map_err(|unseen| format!("{unseen}; {}", unseen.remedy()))
