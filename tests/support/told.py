@@ -30,15 +30,16 @@ def make(sender, address):
 def mail(message):
     parsed = email.message_from_string(message["raw_data"], policy=email.policy.default)
     kinds = [part.get_content_type() for part in parsed.walk() if not part.is_multipart()]
-    return {"destinations": message["destinations"], "subject": parsed["Subject"], "kinds": kinds}
+    # moto counts the receivers of the header besides those of the call.
+    return {"destinations": sorted(set(message["destinations"])), "subject": parsed["Subject"], "kinds": kinds}
 
 
 def seen(queue):
-    with urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/moto-api/data.json") as answer:
-        kept = json.load(answer)
+    with urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/moto-api/sent-mails.json") as answer:
+        sent = json.load(answer)
     received = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
     messages = [json.loads(message["Body"]) for message in received.get("Messages", [])]
-    return {"mails": [mail(message) for message in kept["ses"]["RawMessage"]], "messages": messages}
+    return {"mails": [mail(message) for message in sent], "messages": messages}
 
 
 action, *arguments = sys.argv[1:]
