@@ -48,6 +48,8 @@ pub struct Scope {
     pub regions: Vec<String>,
     /// Whether the organizational units of accounts are read although no selector names one: a waiver does.
     pub reads_units: bool,
+    /// Whether the tags of the organization's accounts are read though no selector needs them.
+    pub account_tags: bool,
 }
 
 impl Scope {
@@ -62,6 +64,7 @@ impl Scope {
             role: RoleSettings::standard(),
             regions: Vec::new(),
             reads_units: false,
+            account_tags: false,
         }
     }
 
@@ -82,6 +85,10 @@ impl Scope {
 
     fn selects_tags(&self) -> bool {
         !(self.include.tags.is_empty() && self.exclude.tags.is_empty())
+    }
+
+    fn reads_tags(&self) -> bool {
+        self.selects_tags() || (self.organization && self.account_tags)
     }
 
     /// Finds what AWS would refuse in every account, before it does.
@@ -154,7 +161,7 @@ pub static CALLS: &[ScopeCall] = &[
     ScopeCall {
         call: &organization::LIST_TAGS,
         made: Made::PerAccount,
-        needed: |scope, _| scope.selects_tags(),
+        needed: |scope, _| scope.reads_tags(),
     },
     ScopeCall { call: &ASSUME_ROLE, made: Made::PerAccount, needed: |scope, _| scope.enters_others() },
     ScopeCall {

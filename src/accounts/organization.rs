@@ -159,7 +159,7 @@ pub(super) async fn read(own: &Arc<Session>, scope: &Scope) -> Result<Organizati
             member.units = tree.path(&member.id, &place);
         }
     }
-    if scope.selects_tags() {
+    if scope.reads_tags() {
         members = read_all_tags(&place, &client, members).await;
     }
     let units = tree.filter(|tree| tree.unseen.is_none()).map(|tree| tree.units);

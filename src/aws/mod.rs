@@ -377,6 +377,7 @@ clients! {
     s3control => aws_sdk_s3control,
     secretsmanager => aws_sdk_secretsmanager,
     securityhub => aws_sdk_securityhub,
+    ses => aws_sdk_sesv2,
     sns => aws_sdk_sns,
     sqs => aws_sdk_sqs,
     sso => aws_sdk_ssoadmin,

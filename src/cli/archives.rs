@@ -186,15 +186,9 @@ impl<'a> Keeping<'a> {
 }
 
 impl Stored<'_> {
-    /// Commits the run, with a note where sending it failed, and removes what is not to be kept any more.
-    pub(super) fn commit(
-        self,
-        report: &Report,
-        not_sent: Option<&Stopped>,
-        config: &Config,
-    ) -> Result<(), Stopped> {
-        let notes = not_sent.map(|stopped| printable(&stopped.why.to_string()).into_owned());
-        let facts = facts(report, self.asked, notes.into_iter().collect());
+    /// Commits the run, with notes of what could not be sent, and removes what is not to be kept any more.
+    pub(super) fn commit(self, report: &Report, notes: Vec<String>, config: &Config) -> Result<(), Stopped> {
+        let facts = facts(report, self.asked, notes);
         let manifest =
             self.writing.commit(facts).map_err(|error| failed(&format!("the run is not kept: {error}")))?;
         eprintln!("Kept as run {}.", manifest.run_id);

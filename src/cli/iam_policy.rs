@@ -97,6 +97,9 @@ pub(super) fn run(arguments: IamPolicyArguments) -> Done {
     for receiver in BTreeSet::from_iter(arguments.send.iter().chain(&config.send)) {
         policies.allow_sending(*receiver, &arguments.partition);
     }
+    if let Some(notify) = &config.notify {
+        policies.allow_telling(notify, &arguments.partition);
+    }
     match arguments.role {
         Role::Scanner => print_json(&policies.scanner),
         Role::Member => match policies.member {

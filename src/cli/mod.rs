@@ -11,6 +11,7 @@ mod explain;
 mod frameworks;
 mod iam_policy;
 mod man;
+mod notify;
 mod output;
 mod progress;
 mod report;
@@ -84,6 +85,8 @@ enum Command {
     Diff(diff::DiffArguments),
     /// List, show and remove the runs of an archive.
     Runs(runs::RunsArguments),
+    /// Try out who is told about scans.
+    Notify(notify::NotifyArguments),
     /// Explain a finding: why, what was read, and what would make it pass.
     Explain(explain::ExplainArguments),
     /// Accept a failure until a day: adds it to `waivers.yaml`.
@@ -137,6 +140,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Report(arguments) => report::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
+        Command::Notify(arguments) => notify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Waive(arguments) => waive::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -166,6 +170,11 @@ impl Stopped {
     /// Why, in one line.
     const fn why(&self) -> &Failure {
         &self.why
+    }
+
+    /// The reason on one line, without a help.
+    fn in_a_line(&self) -> String {
+        crate::report::printable(&self.why.to_string()).into_owned()
     }
 
     fn print(self) -> Exit {

@@ -10,12 +10,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::archives::Stored;
 use super::events::detect::detector;
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments, Waivers};
-use super::{Done, Exit, Stopped, archives, send};
+use super::{Done, Exit, Stopped, archives, notify, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
+use crate::archive::Archive;
 use crate::aws::{Aws, OperationCount, Tally};
 use crate::collect::Wanted;
 use crate::config::Config;
@@ -62,6 +64,9 @@ pub(super) struct ScanArguments {
     /// the first time do not count; where there is no earlier run, all do
     #[arg(long, conflicts_with = "explain")]
     new_only: bool,
+    /// Tell nobody, whatever `notify` in the configuration says
+    #[arg(long)]
+    no_notify: bool,
     /// Print only the totals and where the reports are
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -76,6 +81,12 @@ struct Asked {
     scope: Scope,
 }
 
+impl Asked {
+    fn of(controls: &ControlSet, config: &Config, waivers: Option<&Waivers>) -> Self {
+        Self { wanted: settings::wanted(controls, waivers), scope: settings::scope(config, waivers) }
+    }
+}
+
 /// What was observed, and what that took.
 struct Observed {
     inventory: Inventory,
@@ -88,31 +99,63 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     log_to_stderr(arguments.verbose);
     let mut config = arguments.scope.config()?;
     arguments.run.apply(&mut config);
-    let controls = settings::controls(&config)?;
-    let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
-    let attestations = settings::attestations(&config, today)?;
-    let waivers = Waivers::read(&config, today)?;
-    let asked = Asked {
-        wanted: settings::wanted(&controls, waivers.as_ref()),
-        scope: settings::scope(&config, waivers.as_ref()),
-    };
-    if arguments.explain {
-        let plan = plan(&asked.wanted, &asked.scope, None);
-        return if arguments.json { print_json(&plan) } else { print(&plan.to_string()) };
+    if arguments.no_notify {
+        config.notify = None;
     }
+    if arguments.explain {
+        return explain(&arguments, &config);
+    }
+    let told = |stopped: Stopped| {
+        notify::failure(&config, &stopped, started_at);
+        stopped
+    };
+    // A scan whose run cannot be kept is not begun.
+    let archive = config.archive.as_ref().map(|place| archives::reach(&config, place)).transpose();
+    let archive = archive.map_err(told)?;
+    let (report, kept) = scan(&arguments, &config, started_at, archive.as_ref()).map_err(told)?;
+    // The findings are sent also where the run could not be kept, and kept where they could not be sent.
+    let sent = send::run(&report, &config);
+    let mut notes: Vec<String> = sent.as_ref().err().map(Stopped::in_a_line).into_iter().collect();
+    notes.extend(notify::report(&config, &report));
+    if let Some(kept) = kept {
+        kept.and_then(|stored| stored.commit(&report, notes, &config))?;
+    }
+    sent?;
+    Ok(exit_code(&report, &config, arguments.new_only))
+}
+
+fn explain(arguments: &ScanArguments, config: &Config) -> Done {
+    let controls = settings::controls(config)?;
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let asked = Asked::of(&controls, config, Waivers::read(config, today)?.as_ref());
+    let plan = plan(&asked.wanted, &asked.scope, None);
+    if arguments.json { print_json(&plan) } else { print(&plan.to_string()) }
+}
+
+/// Looks, judges, writes the reports, prints the summary, and puts the run into the archive where there is one: not
+/// yet committed, or why it could not be put there.
+fn scan<'a>(
+    arguments: &ScanArguments,
+    config: &Config,
+    started_at: Timestamp,
+    archive: Option<&'a Archive>,
+) -> Result<(Report, Option<Result<Stored<'a>, Stopped>>), Stopped> {
+    let controls = settings::controls(config)?;
+    let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
+    let attestations = settings::attestations(config, today)?;
+    let waivers = Waivers::read(config, today)?;
+    let asked = Asked::of(&controls, config, waivers.as_ref());
     // Before the scan: it is over soon where the file is wrong, and may write over it.
     let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
-    // So is the archive asked: a scan whose run cannot be kept is not begun.
-    let archive = config.archive.as_ref().map(|place| archives::reach(&config, place)).transpose()?;
-    let detector = detector(&config, started_at)?;
-    let observed = observe(&arguments, &config, &asked)?;
+    let detector = detector(config, started_at)?;
+    let observed = observe(arguments, config, &asked)?;
     if let Some(path) = &arguments.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
     }
     let inventory = Arc::new(observed.inventory);
     let mut findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
     let waivers = waivers
-        .map(|waivers| waivers.apply(&mut findings, &inventory, &controls, &config, today))
+        .map(|waivers| waivers.apply(&mut findings, &inventory, &controls, config, today))
         .transpose()?;
     let ran = Ran {
         started_at,
@@ -124,8 +167,8 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     };
     let mut report = Report::of(ran, findings);
     report.waivers = waivers;
-    let asked = archives::asked(&config, &report, arguments.inventory.is_some());
-    let kept = archive.as_ref().map(|archive| archives::Keeping::begin(archive, &mut report, asked));
+    let asked = archives::asked(config, &report, arguments.inventory.is_some());
+    let kept = archive.map(|archive| archives::Keeping::begin(archive, &mut report, asked));
     match (&earlier, &kept) {
         (Some((earlier, path)), _) => reports::compare(&mut report, earlier, path)?,
         (None, Some(Ok(keeping))) => keeping.compare(&mut report),
@@ -135,18 +178,12 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     if let Some(detector) = &detector {
         report.set_detections(detector.detect());
     }
-    rate(&mut report, &config, today);
-    let written = write_reports(&report, &config)?;
+    rate(&mut report, config, today);
+    let written = write_reports(&report, config)?;
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
-    print(&terminal::summary(&report, options(&arguments), &written))?;
-    let kept = kept.map(|keeping| keeping.and_then(|keeping| keeping.store(&report, &inventory, &config)));
-    // The findings are sent also where the run could not be kept, and kept where they could not be sent.
-    let sent = send::run(&report, &config);
-    if let Some(kept) = kept {
-        kept.and_then(|stored| stored.commit(&report, sent.as_ref().err(), &config))?;
-    }
-    sent?;
-    Ok(exit_code(&report, &config, arguments.new_only))
+    print(&terminal::summary(&report, options(arguments), &written))?;
+    let kept = kept.map(|keeping| keeping.and_then(|keeping| keeping.store(&report, &inventory, config)));
+    Ok((report, kept))
 }
 
 /// Rates the risk of every failure, by what the run knows of what surrounds it.

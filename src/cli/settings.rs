@@ -15,7 +15,7 @@ use crate::accounts::{RoleSettings, Scope, Selector};
 use crate::archive::{Keep, Location};
 use crate::aws::{Limits, Source};
 use crate::collect::Wanted;
-use crate::config::{self, AccountId, Attestation, Config, RegionName, Selection};
+use crate::config::{self, AccountId, Attestation, Config, Notify, RegionName, Selection};
 use crate::controls::{ControlSet, Severity};
 use crate::findings::{Finding, Waiver, waiver};
 use crate::inventory::Inventory;
@@ -207,7 +207,19 @@ pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
     if let Some(level) = config.level {
         set.limit_to_level(&config.frameworks, level).map_err(wrong)?;
     }
-    set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)
+    let set = set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)?;
+    let named = config.notify.iter().flat_map(Notify::frameworks);
+    for id in named {
+        let known = set.frameworks().map(|framework| framework.id.as_str());
+        let known: Vec<&str> = known.collect();
+        if !known.contains(&id) {
+            let known = known.join(", ");
+            return Err(wrong(format!(
+                "notify: a rule names framework `{id}`, and the scan is measured against {known}; add it to `frameworks`"
+            )));
+        }
+    }
+    Ok(set)
 }
 
 /// The built-in controls and those of the configuration, with its parameters, chosen or not.
@@ -348,6 +360,7 @@ pub(super) fn scope(config: &Config, waivers: Option<&Waivers>) -> Scope {
         exclude: selector(&config.exclude),
         role: role(config),
         regions: config.regions.iter().map(ToString::to_string).collect(),
+        account_tags: config.notify.as_ref().is_some_and(Notify::asks_for_tags),
     }
 }
 

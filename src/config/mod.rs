@@ -1,7 +1,8 @@
 //! `upright.yaml`: what a scan is told once and not on every command line.
 //!
 //! Every key is optional and is named like its command line flag, with underscores. A flag wins over the
-//! file. Secrets have no key: credentials come from where the AWS SDK finds them.
+//! file. Secrets have no key: credentials come from where the AWS SDK finds them, and what `notify` needs is named by
+//! the file, the variable or the secret that it is in.
 //!
 //! The file is checked when it is read: a key that does not exist or a value that cannot be meant is an
 //! error with file, line and column. What only AWS or the controls can tell (whether an account, a region,
@@ -10,6 +11,7 @@
 mod append;
 mod attestation;
 mod error;
+mod notify;
 mod value;
 mod waivers;
 
@@ -23,6 +25,10 @@ use serde::{Deserialize, Serialize};
 pub use append::{Added, AppendError, NewWaiver, append_waiver};
 pub use attestation::Attestation;
 pub use error::{ConfigError, Invalid};
+pub use notify::{
+    Mail, MailAddress, Notify, Recipients, Rule, SecretArn, SecretSource, Security, Ses, Smtp, Topic,
+    TopicArn, Via, WebAddress, Webhook, WebhookFormat, When, is_this_machine,
+};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 pub use waivers::{
     WAIVERS_FILE_NAME, WaiverEntry, WaiversError, load_waivers, parse_waivers, waivers_schema,
@@ -171,9 +177,12 @@ pub struct Config {
     #[schemars(range(min = 1))]
     pub keep_days: Option<NonZeroU32>,
     /// Services that the findings are sent to when the reports are written: `securityhub`. Default: none. Beside an
-    /// archive in S3 it is the only thing that Upright ever writes in an account; `upright iam-policy --send
-    /// securityhub` says what that needs.
+    /// archive in S3 it is the only thing that Upright ever writes in the accounts that it scans; `upright iam-policy
+    /// --send securityhub` says what that needs.
     pub send: Vec<Receiver>,
+    /// Who is told about a scan when its reports are written, and when it could not run: by mail, webhook or SNS.
+    /// Default: nobody.
+    pub notify: Option<Notify>,
     /// Severity from which a failure makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
     pub fail_on: Severity,
@@ -219,6 +228,7 @@ impl Default for Config {
             keep: None,
             keep_days: None,
             send: Vec::new(),
+            notify: None,
             fail_on: Severity::Low,
         }
     }

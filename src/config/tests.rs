@@ -100,6 +100,36 @@ send: [securityhub]
 archive: s3://acme-audit/upright
 keep: 90
 keep_days: 365
+notify:
+  name: ACME org
+  report_url: https://reports.example.com/latest.html
+  mail:
+    from: Upright <upright@example.com>
+    via:
+      smtp:
+        host: mail.example.com
+        port: 2525
+        security: tls
+        username: upright
+        password: { file: /run/secrets/smtp }
+        ca_file: ca.pem
+        timeout_seconds: 20
+    to:
+      - addresses: [ann@example.com, Bob <bob@example.com>]
+        when: changed
+        min_severity: high
+        accounts: [111122223333]
+        tags: { env: [prod] }
+        frameworks: [cis-aws-3.0]
+    attach_report: false
+    zip_above_kb: 1
+    leave_out_above_kb: 2
+  webhooks:
+    - url: { env: WEBHOOK_URL }
+      signing_key: { secret: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:hook-AbCdEf" }
+    - { url: { file: slack }, format: slack, when: failures }
+  topics:
+    - arn: arn:aws:sns:eu-west-1:111122223333:upright
 out: reports
 formats: [html]
 html_max_findings: 5000
@@ -333,6 +363,69 @@ fn the_schema_agrees_with_the_reader() {
     for (key, property) in schema["properties"].as_object().unwrap() {
         let doc = property["description"].as_str().unwrap_or_default();
         assert!(doc.contains("Default:"), "{key} does not say its default");
+    }
+}
+
+#[test]
+fn who_is_told_and_how_is_read() {
+    let notify = read(FULL).notify.unwrap();
+    let mail = notify.mail.as_ref().unwrap();
+    let Via::Smtp(smtp) = &mail.via else { panic!("{mail:?}") };
+    assert_eq!((smtp.port, smtp.security, smtp.timeout_seconds), (2525, Security::Tls, 20));
+    assert_eq!(mail.to[0].rule().min_severity, Some(Severity::High));
+    assert_eq!(notify.webhooks[1].format, WebhookFormat::Slack);
+    assert_eq!(notify.topics[0].arn.region(), "eu-west-1");
+    assert_eq!(notify.topics[0].when, When::Always);
+    assert_eq!(notify.secrets().len(), 4);
+    assert!(notify.asks_for_tags());
+    for (security, port) in [("starttls", 587), ("tls", 465)] {
+        let text = format!(
+            "notify: {{ mail: {{ from: a@b.example, to: [], via: {{ smtp: {{ host: m, security: {security} }} }} }} }}"
+        );
+        let Some(Via::Smtp(smtp)) = read(&text).notify.unwrap().mail.map(|mail| mail.via) else {
+            panic!("{text}")
+        };
+        assert_eq!(smtp.port, port);
+    }
+}
+
+#[test]
+fn what_would_send_in_clear_or_to_nowhere_is_refused() {
+    let smtp = |keys: &str| {
+        format!("notify:\n  mail:\n    from: a@b.example\n    to: []\n    via: {{ smtp: {{ {keys} }} }}\n")
+    };
+    let mail =
+        |from: &str| format!("notify:\n  mail:\n    from: {from}\n    to: []\n    via: {{ ses: {{}} }}\n");
+    for (text, expected) in [
+        (smtp("host: mail.example.com, security: none"), "would send mails in clear over the network"),
+        (smtp("host: 127.0.0.1.example.com, security: none"), "would send mails in clear over the network"),
+        (smtp("host: m, username: u"), "a user name and a password belong together"),
+        (smtp("host: m, password: { env: P }"), "a user name and a password belong together"),
+        (
+            smtp("host: m, username: u, password: hunter2"),
+            "`hunter2` is not known here; it can be file, env, secret",
+        ),
+        (smtp(r#"host: "a\r\nb""#), "is not the name of a server"),
+        (smtp("host: m, timeout_seconds: 0"), "`0` is not from 1 to 600"),
+        (smtp("hots: m"), "did you mean `host`?"),
+        (mail("nobody"), "`nobody` is not a mail address"),
+        (mail(r#""a@b.example\r\nBcc: c@d.example""#), "is not a mail address"),
+        ("notify:\n  report_url: http://a.example/\n".to_owned(), "begins with `https://`"),
+        ("notify:\n  report_url: 'javascript:alert(1)'\n".to_owned(), "begins with `https://`"),
+        (
+            "notify:\n  topics: [{ arn: 'arn:aws:sqs:eu-west-1:111122223333:q' }]\n".to_owned(),
+            "is not the ARN of an SNS topic",
+        ),
+        ("notify:\n  webhooks: [{ url: { secret: my-secret } }]\n".to_owned(), "is not the ARN of a secret"),
+        ("notify:\n  webhooks: [{ url: { fiel: x } }]\n".to_owned(), "did you mean `file`?"),
+        ("notify:\n  webhooks: [{ url: { env: X }, formt: slack }]\n".to_owned(), "did you mean `format`?"),
+    ] {
+        let refused = refused(&text);
+        assert!(refused.starts_with("upright.yaml:"), "{text}: {refused}");
+        assert!(refused.contains(expected), "{text}: {refused}");
+    }
+    for host in ["localhost", "127.0.0.1", "127.8.9.1", "'::1'"] {
+        read(&smtp(&format!("host: {host}, security: none, port: 25")));
     }
 }
 

@@ -1,16 +1,165 @@
-//! Sending what a run found to other services: the only thing that Upright ever writes, and only when it is told to.
+//! Sending what a run found to other services and to people: the only thing that Upright ever writes, and only when it
+//! is told to.
 //!
 //! Nothing here takes part in a scan. The calls are no rows of the collectors' table, so that a scan can make none
 //! of them; they go through the same sessions, limits and retries.
+//!
+//! [`tell`] sends mails, requests and messages as the key `notify` of the configuration says. All of them are made of one
+//! [`Digest`] for each receiver's rule. It fails at nothing: what became of each message is a [`Delivery`].
 
+mod about;
+mod delivery;
+mod digest;
+mod mail;
+mod policy;
+mod retry;
+mod sample;
+mod secret;
 pub mod securityhub;
+mod slack;
+mod sns;
+mod webhook;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+pub use delivery::{Channel, Delivery, Outcome};
+pub use policy::statements as telling_statements;
+
+use crate::aws::{Aws, Limits, Place, Session, Source};
+use crate::config::{Notify, Rule};
+use crate::report::Report;
+use digest::{Digest, Wording};
+use secret::Secrets;
+
+/// How receivers are told.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling<'a> {
+    /// Who is told, and how.
+    pub notify: &'a Notify,
+    /// Where the credentials for SES, SNS and Secrets Manager come from. They are asked for only where they are needed.
+    pub source: &'a Source,
+    /// The limits towards AWS.
+    pub limits: &'a Limits,
+    /// Findings that one HTML page holds at most; a larger report is not attached.
+    pub html_max_findings: u64,
+}
+
+/// What receivers are told.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    /// A scan that ran.
+    Report(&'a Report),
+    /// A scan that could not run.
+    Failure {
+        /// Why, in words, without secrets.
+        why: &'a str,
+        /// When it was started, RFC 3339, UTC.
+        at: &'a str,
+    },
+    /// Nothing: whether messages arrive is tried out, with made-up findings that say so.
+    Sample,
+}
+
+/// Tells every receiver what its rule asks for, and says what became of each message, in the order of the
+/// configuration. A rule that there is nothing to tell leaves no trace. A failure is told to everyone, whatever the
+/// rules say, and so is a sample.
+pub async fn tell(telling: &Telling<'_>, news: &News<'_>) -> Vec<Delivery> {
+    let mut secrets = Secrets::default();
+    let mut services = Services::new(telling);
+    let mut deliveries = Vec::new();
+    if let Some(settings) = &telling.notify.mail {
+        deliveries.extend(mail::send(telling, settings, news, &mut secrets, &mut services).await);
+    }
+    for numbered in (1..).zip(&telling.notify.webhooks) {
+        deliveries.extend(webhook::send(telling, numbered, news, &mut secrets, &mut services).await);
+    }
+    for topic in &telling.notify.topics {
+        deliveries.extend(sns::send(telling, topic, news, &mut services).await);
+    }
+    deliveries
+}
+
+impl Telling<'_> {
+    fn wording(&self) -> Wording<'_> {
+        Wording {
+            name: self.notify.name.as_deref(),
+            report_url: self.notify.report_url.as_ref().map(crate::config::WebAddress::as_str),
+        }
+    }
+}
+
+impl News<'_> {
+    /// What a receiver with that rule is told; `None` where that is nothing.
+    fn digest(&self, rule: Rule<'_>, wording: Wording<'_>) -> Option<Digest> {
+        match self {
+            Self::Report(report) => Digest::of(report, rule, wording),
+            Self::Failure { why, at } => Some(Digest::of_failure(why, at, wording)),
+            Self::Sample => Some(sample::digest(wording)),
+        }
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Report(_) => "report",
+            Self::Failure { .. } => "failure",
+            Self::Sample => "sample",
+        }
+    }
+
+    /// Id of the run, where there was one.
+    fn run(&self) -> &str {
+        match self {
+            Self::Report(report) => &report.run.id,
+            Self::Failure { .. } | Self::Sample => "",
+        }
+    }
+
+    /// What a sample says of itself.
+    const fn sample_notice(&self) -> &'static str {
+        match self {
+            Self::Sample => sample::NOTICE,
+            Self::Report(_) | Self::Failure { .. } => "",
+        }
+    }
+}
+
+/// AWS, reached when the first message needs it, with the credentials that a scan starts with.
+#[derive(Debug)]
+struct Services<'a> {
+    telling: Telling<'a>,
+    own: Option<Result<(Arc<Aws>, Arc<Session>), String>>,
+}
+
+impl<'a> Services<'a> {
+    const fn new(telling: &Telling<'a>) -> Self {
+        Self { telling: *telling, own: None }
+    }
+
+    /// A region of the account of the credentials; the home region where none is named.
+    async fn place(&mut self, region: Option<&str>) -> Result<Place, String> {
+        if self.own.is_none() {
+            self.own = Some(self.connect().await);
+        }
+        match &self.own {
+            Some(Ok((aws, session))) => Ok(session.region(region.unwrap_or_else(|| aws.home_region()))),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err("AWS was not asked".to_owned()),
+        }
+    }
+
+    async fn connect(&self) -> Result<(Arc<Aws>, Arc<Session>), String> {
+        let Telling { source, limits, .. } = self.telling;
+        let aws = Aws::connect(source, limits).await.map_err(|error| error.to_string())?;
+        let (_, session) = aws.caller().await.map_err(|error| error.to_string())?;
+        Ok((aws, session))
+    }
+}
 
 /// A service that findings are sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

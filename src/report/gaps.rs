@@ -6,14 +6,14 @@ use super::{Gap, text};
 
 /// Gaps with the same obstacle and the same remedy.
 #[derive(Debug)]
-pub(in crate::report) struct Group<'a> {
+pub(crate) struct Group<'a> {
     gaps: Vec<&'a Gap>,
     for_all: String,
 }
 
 impl<'a> Group<'a> {
     /// The groups, each where its first gap was.
-    pub(in crate::report) fn of(gaps: &'a [Gap]) -> Vec<Self> {
+    pub(crate) fn of(gaps: &'a [Gap]) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         let mut known: HashMap<[String; 3], usize> = HashMap::new();
         for gap in gaps {
@@ -30,17 +30,17 @@ impl<'a> Group<'a> {
     }
 
     /// The call, or the controls where no call is to blame.
-    pub(in crate::report) fn asked(&self) -> String {
+    pub(crate) fn asked(&self) -> String {
         self.gaps.first().map_or(String::new(), |gap| asked(gap))
     }
 
     /// What came of it.
-    pub(in crate::report) fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         self.gaps.first().map_or(String::new(), |gap| error(gap))
     }
 
     /// Findings that are unknown because of it.
-    pub(in crate::report) fn findings(&self) -> u64 {
+    pub(crate) fn findings(&self) -> u64 {
         self.gaps.iter().map(|gap| gap.findings).sum()
     }
 
@@ -70,7 +70,7 @@ impl<'a> Group<'a> {
     }
 
     /// `account region` of each, in order.
-    pub(in crate::report) fn places(&self) -> Vec<String> {
+    pub(crate) fn places(&self) -> Vec<String> {
         let mut places: Vec<String> =
             self.gaps.iter().map(|gap| format!("{} {}", gap.unseen.account, gap.unseen.region)).collect();
         places.sort();
@@ -79,7 +79,7 @@ impl<'a> Group<'a> {
     }
 
     /// Who can change it and how.
-    pub(in crate::report) fn remedy(&self) -> &str {
+    pub(crate) fn remedy(&self) -> &str {
         match self.gaps.as_slice() {
             [first, others @ ..]
                 if others.iter().all(|other| other.unseen.account == first.unseen.account) =>

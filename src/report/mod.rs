@@ -50,9 +50,10 @@ pub use document::{
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
+pub(crate) use gaps::Group;
 pub use risk::Known;
 pub use scope::ScopeChanges;
-pub(crate) use text::printable;
+pub(crate) use text::{printable, time};
 pub use trend::{MAX_POINTS, Score, TrendPoint};
 
 /// Why a report could not be written.

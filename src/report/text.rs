@@ -49,7 +49,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// A time of the report for people, to the second; what is not a time is shown as it is.
-pub(super) fn time(rfc3339: &str) -> String {
+pub(crate) fn time(rfc3339: &str) -> String {
     rfc3339
         .parse::<jiff::Timestamp>()
         .map_or_else(|_| rfc3339.to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())

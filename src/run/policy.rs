@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::accounts::{self, Made, Scope};
 use crate::collect::Wanted;
-use crate::notify::Receiver;
+use crate::config::Notify;
+use crate::notify::{Receiver, telling_statements};
 
 /// The version of the policy language; AWS has had one since 2012.
 const VERSION: &str = "2012-10-17";
@@ -29,6 +30,14 @@ impl Policies {
             if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
                 statements.extend(to.statements(partition));
             }
+        }
+    }
+
+    /// Adds what telling the receivers of a configuration needs, which is done with the credentials that the scan
+    /// starts with.
+    pub fn allow_telling(&mut self, notify: &Notify, partition: &str) {
+        if let Some(statements) = self.scanner.get_mut("Statement").and_then(Value::as_array_mut) {
+            statements.extend(telling_statements(notify, partition));
         }
     }
 }

@@ -43,8 +43,8 @@ struct Framework<'a> {
 
 /// How many of the decided requirements pass. What was not observed is not decided, and counts neither way.
 /// Where controls only contribute evidence nothing is decided: then it is how many have no failing evidence.
-#[derive(Debug, PartialEq, Serialize)]
-struct Score {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Score {
     /// `83 %`, rounded down so that only all is 100 %; empty where nothing is decided.
     percent: String,
     passed: u64,
@@ -176,7 +176,19 @@ impl<'a> Framework<'a> {
 }
 
 impl Score {
-    fn of(framework: &FrameworkRow) -> Self {
+    /// The score in words: the percentage, or that there is none, and what it is of.
+    pub(crate) fn words(&self) -> (String, String) {
+        let Self { percent, passed, decided, open, contributes } = self;
+        let percent = if percent.is_empty() { "none".to_owned() } else { percent.clone() };
+        let of = if *contributes {
+            format!("{passed} of {decided} requirements with evidence have none that fails; {open} without")
+        } else {
+            format!("{passed} of {decided} decided requirements pass; {open} not decided")
+        };
+        (percent, of)
+    }
+
+    pub(crate) fn of(framework: &FrameworkRow) -> Self {
         let score = report::Score::of(framework);
         Self {
             percent: score.percent().map_or(String::new(), |n| format!("{n} %")),

@@ -35,6 +35,7 @@ use super::figures::{Figures, worst_first};
 use super::{Report, WriteError, text};
 use crate::findings::Finding;
 
+pub(crate) use frameworks::Score;
 pub(super) use pages::write_pages;
 use pages::{AccountPage, Role};
 
@@ -152,11 +153,17 @@ impl<W: Write> Page<W> {
     }
 }
 
-/// The templates, with what they may use beside Tera's own.
+fn templates() -> tera::TeraResult<Tera> {
+    let mut templates = empty_templates();
+    templates.add_raw_templates(TEMPLATES)?;
+    Ok(templates)
+}
+
+/// No templates yet, and what those of a page or a mail may use beside Tera's own.
 ///
 /// Printing what is not defined is an error in Tera, asking for it is not: a misspelt `{% if %}` would be
 /// false for ever. So templates ask with `is yes`, `is given` or a comparison, which are errors then.
-fn templates() -> tera::TeraResult<Tera> {
+pub(crate) fn empty_templates() -> Tera {
     let mut templates = Tera::new();
     templates.set_escape_fn(escape);
     templates.register_test("yes", |value: bool, _: Kwargs, _: &State<'_>| value);
@@ -165,8 +172,7 @@ fn templates() -> tera::TeraResult<Tera> {
         text::printable(text).into_owned()
     });
     templates.register_filter("grouped", |n: u64, _: Kwargs, _: &State<'_>| text::thousands(n));
-    templates.add_raw_templates(TEMPLATES)?;
-    Ok(templates)
+    templates
 }
 
 /// Writes text into the page, between tags or in a quoted attribute: markup loses its meaning, and what
