@@ -118,7 +118,7 @@ notify:
       - addresses: [ann@example.com, Bob <bob@example.com>]
         when: changed
         min_severity: high
-        accounts: [111122223333]
+        accounts: ["111122223333"]
         tags: { env: [prod] }
         frameworks: [cis-aws-3.0]
     attach_report: false

@@ -129,11 +129,14 @@ impl News<'_> {
     }
 }
 
+/// AWS, and the session of the account of the credentials.
+type Connection = (Arc<Aws>, Arc<Session>);
+
 /// AWS, reached when the first message needs it, with the credentials that a scan starts with.
 #[derive(Debug)]
 struct Services<'a> {
     telling: Telling<'a>,
-    own: Option<Result<(Arc<Aws>, Arc<Session>), String>>,
+    own: Option<Result<Connection, String>>,
 }
 
 impl<'a> Services<'a> {
@@ -153,7 +156,7 @@ impl<'a> Services<'a> {
         }
     }
 
-    async fn connect(&self) -> Result<(Arc<Aws>, Arc<Session>), String> {
+    async fn connect(&self) -> Result<Connection, String> {
         let Telling { source, limits, .. } = self.telling;
         let aws = Aws::connect(source, limits).await.map_err(|error| error.to_string())?;
         let (_, session) = aws.caller().await.map_err(|error| error.to_string())?;

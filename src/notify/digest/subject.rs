@@ -32,13 +32,11 @@ fn of_changes(numbers: Numbers, changes: ChangeNumbers) -> Vec<String> {
     if no_longer_observed > 0 {
         words.push(format!("{no_longer_observed} no longer observed"));
     }
-    if words.is_empty() {
-        words.push(match numbers.failing {
-            0 => "nothing fails".to_owned(),
-            n => format!("no change, {n} still failing{}", critical(numbers.critical)),
-        });
+    match (words.is_empty(), numbers.failing) {
+        (false, _) => words,
+        (true, 0) => of_state(numbers),
+        (true, n) => vec![format!("no change, {n} still failing{}", critical(numbers.critical))],
     }
-    words
 }
 
 fn of_state(numbers: Numbers) -> Vec<String> {
