@@ -17,6 +17,7 @@ mod report;
 mod runs;
 mod scan;
 mod send;
+mod serve;
 mod settings;
 
 use std::ffi::OsString;
@@ -66,6 +67,8 @@ struct Arguments {
 enum Command {
     /// Look at accounts and judge them.
     Scan(Box<scan::ScanArguments>),
+    /// Run scans by themselves, every night or when you say, with a page, health and numbers.
+    Serve(serve::ServeArguments),
     /// List, show, test and write controls.
     Controls(controls::ControlsArguments),
     /// List and show frameworks: what they require, and what decides it.
@@ -125,6 +128,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match arguments.command {
         Command::Scan(arguments) => scan::run(*arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Controls(arguments) => controls::run(arguments),
         Command::Frameworks(arguments) => frameworks::run(&arguments),
         Command::Events(arguments) => events::run(arguments),

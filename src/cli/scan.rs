@@ -7,15 +7,18 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use tokio::sync::watch;
 
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments};
 use super::{Done, Exit, Stopped, archives, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
+use crate::archive::Archive;
 use crate::aws::{Aws, OperationCount, Tally};
-use crate::config::Config;
+use crate::config::{Attestation, Config};
 use crate::controls::{ControlSet, VerdictKind};
 use crate::findings::{Finding, judge};
 use crate::inventory::{self, Inventory};
@@ -73,25 +76,106 @@ struct Observed {
     tally: Tally,
 }
 
+/// A scan whose settings have been looked at: what may go wrong now is AWS, the disk and the archive.
+pub(super) struct Scan<'a> {
+    pub(super) config: &'a Config,
+    pub(super) controls: &'a ControlSet,
+    pub(super) attestations: &'a [Attestation],
+    /// Where the run is kept; it has answered.
+    pub(super) archive: Option<&'a Archive>,
+    pub(super) started_at: Timestamp,
+    /// A file that is judged instead of calling AWS.
+    pub(super) inventory: Option<&'a Path>,
+    /// A file to keep what was observed in.
+    pub(super) save_inventory: Option<&'a Path>,
+    /// An earlier report to compare with, instead of that of the archive.
+    pub(super) since: Option<(Report, &'a Path)>,
+    /// Whether nobody follows how far it is.
+    pub(super) quiet: bool,
+}
+
+/// What ends a scan before it is done.
+pub(super) enum Until {
+    /// Ctrl-C.
+    Interrupted,
+    /// Whoever runs it says why.
+    Told(watch::Receiver<Option<&'static str>>),
+}
+
+impl Until {
+    /// Waits for it.
+    async fn comes(&mut self) -> Stopped {
+        match self {
+            Self::Interrupted => match tokio::signal::ctrl_c().await {
+                Ok(()) => Stopped::could_not_run(miette::miette!("interrupted; no report was written")),
+                Err(_) => std::future::pending().await,
+            },
+            Self::Told(told) => match told.wait_for(Option::is_some).await.map(|why| *why) {
+                Ok(why) => abandoned(why),
+                // Nobody is left who could say so.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Whether it has come.
+    fn check(&self) -> Result<(), Stopped> {
+        match self {
+            Self::Interrupted => Ok(()),
+            Self::Told(told) => {
+                let why = *told.borrow();
+                why.map_or(Ok(()), |why| Err(abandoned(Some(why))))
+            }
+        }
+    }
+}
+
+fn abandoned(why: Option<&str>) -> Stopped {
+    Stopped::could_not_run(miette::miette!("abandoned, and not kept: {}", why.unwrap_or_default()))
+}
+
 pub(super) fn run(arguments: ScanArguments) -> Done {
     let started_at = Timestamp::now();
     log_to_stderr(arguments.verbose);
     let mut config = arguments.scope.config()?;
     arguments.run.apply(&mut config);
     let controls = settings::controls(&config)?;
-    let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
-    let attestations = settings::attestations(&config, today)?;
-    let scope = settings::scope(&config);
+    let attestations = settings::attestations(&config, day(started_at))?;
     if arguments.explain {
-        let plan = plan(&controls.wanted(), &scope, None);
+        let plan = plan(&controls.wanted(), &settings::scope(&config), None);
         return if arguments.json { print_json(&plan) } else { print(&plan.to_string()) };
     }
     // Before the scan: it is over soon where the file is wrong, and may write over it.
-    let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
+    let since = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
     // So is the archive asked: a scan whose run cannot be kept is not begun.
     let archive = config.archive.as_ref().map(|place| archives::reach(&config, place)).transpose()?;
-    let observed = observe(&arguments, &config, &controls, &scope)?;
-    if let Some(path) = &arguments.save_inventory {
+    let scan = Scan {
+        config: &config,
+        controls: &controls,
+        attestations,
+        archive: archive.as_ref(),
+        started_at,
+        inventory: arguments.inventory.as_deref(),
+        save_inventory: arguments.save_inventory.as_deref(),
+        since,
+        quiet: arguments.quiet,
+    };
+    let report = perform(&scan, Until::Interrupted, |report, written| {
+        print(&terminal::summary(report, options(&arguments), written)).map(|_| ())
+    })?;
+    Ok(exit_code(&report, &config, arguments.new_only))
+}
+
+/// Observes, judges, writes the reports, and then keeps and sends the run. `written` is told the reports when they
+/// are written, before the run is kept.
+pub(super) fn perform(
+    scan: &Scan<'_>,
+    mut until: Until,
+    written: impl FnOnce(&Report, &[&Path]) -> Result<(), Stopped>,
+) -> Result<Report, Stopped> {
+    let Scan { config, controls, archive, started_at, .. } = *scan;
+    let observed = observe(scan, &mut until)?;
+    if let Some(path) = scan.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
     }
     let inventory = Arc::new(observed.inventory);
@@ -100,30 +184,37 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         started_at,
         finished_at: Timestamp::now(),
         inventory: &inventory,
-        controls: &controls,
+        controls,
         calls: &observed.calls,
         tally: observed.tally,
     };
     let mut report = Report::of(ran, findings);
-    let asked = archives::asked(&config, &report, arguments.inventory.is_some());
-    let kept = archive.as_ref().map(|archive| archives::Keeping::begin(archive, &mut report, asked));
-    match (&earlier, &kept) {
+    until.check()?;
+    let asked = archives::asked(config, &report, scan.inventory.is_some());
+    let kept = archive.map(|archive| archives::Keeping::begin(archive, &mut report, asked));
+    match (&scan.since, &kept) {
         (Some((earlier, path)), _) => reports::compare(&mut report, earlier, path)?,
         (None, Some(Ok(keeping))) => keeping.compare(&mut report),
         (None, _) => {}
     }
-    report.attest(attestations, today);
-    let written = write_reports(&report, &config)?;
-    let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
-    print(&terminal::summary(&report, options(&arguments), &written))?;
-    let kept = kept.map(|keeping| keeping.and_then(|keeping| keeping.store(&report, &inventory, &config)));
+    report.attest(scan.attestations, day(started_at));
+    let files = write_reports(&report, config)?;
+    written(&report, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let kept = kept.map(|keeping| keeping.and_then(|keeping| keeping.store(&report, &inventory, config)));
+    // Nobody is told of a run that another daemon does as well, and it is not kept.
+    until.check()?;
     // The findings are sent also where the run could not be kept, and kept where they could not be sent.
-    let sent = send::run(&report, &config);
+    let sent = send::run(&report, config);
     if let Some(kept) = kept {
-        kept.and_then(|stored| stored.commit(&report, sent.as_ref().err(), &config))?;
+        kept.and_then(|stored| stored.commit(&report, sent.as_ref().err(), config))?;
     }
     sent?;
-    Ok(exit_code(&report, &config, arguments.new_only))
+    Ok(report)
+}
+
+/// The day of a time, UTC.
+pub(super) fn day(time: Timestamp) -> Date {
+    time.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 /// Warnings about single calls are in the report; on the terminal they would drown it.
@@ -141,13 +232,8 @@ fn log_to_stderr(is_verbose: bool) {
     drop(tracing::subscriber::set_global_default(subscriber));
 }
 
-fn observe(
-    arguments: &ScanArguments,
-    config: &Config,
-    controls: &ControlSet,
-    scope: &Scope,
-) -> Result<Observed, Stopped> {
-    if let Some(path) = &arguments.inventory {
+fn observe(scan: &Scan<'_>, until: &mut Until) -> Result<Observed, Stopped> {
+    if let Some(path) = scan.inventory {
         let inventory = inventory::load(path).map_err(|error| file_failure(path, &error))?;
         let tally = Tally { requests: 0, retries: 0, throttles: 0 };
         return Ok(Observed { inventory, calls: Vec::new(), tally });
@@ -156,12 +242,11 @@ fn observe(
         .enable_all()
         .build()
         .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
+    let scope = settings::scope(scan.config);
     let observed = runtime.block_on(async {
         tokio::select! {
-            observed = ask_aws(config, controls, scope, arguments.quiet) => observed,
-            _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
-                "interrupted; no report was written"
-            ))),
+            observed = ask_aws(scan.config, scan.controls, &scope, scan.quiet) => observed,
+            stopped = until.comes() => Err(stopped),
         }
     });
     // Calls that hang must not hold the program back.

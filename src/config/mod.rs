@@ -9,6 +9,7 @@
 
 mod attestation;
 mod error;
+mod schedule;
 mod value;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use attestation::Attestation;
 pub use error::{ConfigError, Invalid};
+pub use schedule::{Listen, ScheduledJob, ZoneName};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 
 use crate::archive::Location;
@@ -149,6 +151,17 @@ pub struct Config {
     /// Severity from which a failure makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
     pub fail_on: Severity,
+
+    /// Scans that `upright serve` runs by itself. Default: none.
+    #[serde(deserialize_with = "schedule::jobs")]
+    pub schedule: Vec<ScheduledJob>,
+    /// Where `upright serve` answers with its page, its health and its numbers. Default: `127.0.0.1:9464`, which only
+    /// this machine reaches; who reaches it may read every report of the archive.
+    pub listen: Listen,
+    /// How long `upright serve` lets a run go on when it is asked to stop, in seconds, 0 to 3600. Default: 60.
+    #[serde(deserialize_with = "value::within::<_, _, 0, 3600>")]
+    #[schemars(range(max = 3600))]
+    pub stop_grace_seconds: u64,
 }
 
 impl Default for Config {
@@ -186,6 +199,9 @@ impl Default for Config {
             keep_days: None,
             send: Vec::new(),
             fail_on: Severity::Low,
+            schedule: Vec::new(),
+            listen: Listen::default(),
+            stop_grace_seconds: 60,
         }
     }
 }
