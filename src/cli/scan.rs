@@ -119,7 +119,7 @@ impl Until {
     }
 
     /// Whether it has come.
-    fn check(&self) -> Result<(), Stopped> {
+    pub(super) fn check(&self) -> Result<(), Stopped> {
         match self {
             Self::Interrupted => Ok(()),
             Self::Told(told) => {

@@ -172,7 +172,11 @@ impl FromStr for Cron {
         let weekdays = weekdays(weekday)?;
         let schedule = |day: &str, weekdays: &str| {
             Schedule::from_str(&format!("0 {minute} {hour} {day} {month} {weekdays}")).map_err(|error| {
-                CronError::Field { text: trimmed.to_owned(), reason: error.to_string().replace('\n', " ") }
+                let reason = error.to_string();
+                // Before the mark stands what was put into the crate's words, which nobody wrote.
+                let reason = reason.rsplit_once('^').map_or(reason.as_str(), |(_, reason)| reason);
+                let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+                CronError::Field { text: trimmed.to_owned(), reason: reason.trim_end_matches('.').to_owned() }
             })
         };
         // A field that begins with a star limits nothing in any cron, whatever step it has.

@@ -86,7 +86,7 @@ impl Metrics {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
-        text
+        in_order(&text)
     }
 
     pub(super) fn waits(&self, job: &str, next: Option<Timestamp>) {
@@ -140,6 +140,18 @@ impl Metrics {
             self.new_failures.get_or_create(&labels(job, &[("severity", severity)])).set(count);
         }
     }
+}
+
+/// The samples of each metric by their labels: the crate has them in the order of a hash table.
+fn in_order(text: &str) -> String {
+    let is_comment = |line: &str| line.starts_with('#');
+    let mut lines: Vec<&str> = text.lines().collect();
+    for samples in lines.chunk_by_mut(|a, b| is_comment(a) == is_comment(b)) {
+        if samples.first().is_some_and(|line| !is_comment(line)) {
+            samples.sort_unstable();
+        }
+    }
+    lines.iter().flat_map(|line| [*line, "\n"]).collect()
 }
 
 fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {

@@ -1,6 +1,6 @@
 //! `upright serve`.
 
-mod http;
+mod answers;
 mod jobs;
 mod metrics;
 mod nights;
@@ -84,8 +84,8 @@ async fn serve(config: &Config, jobs: Vec<Ready>, archive: Arc<Archive>) -> Done
     let signals = Signals::new()?;
     let listener = listen(&config.listen).await?;
     let state = Arc::new(State::new(&jobs));
-    let pages = http::Pages::new(Arc::clone(&state), Arc::clone(&archive), config.listen.host());
-    let answering = tokio::spawn(http::answer(listener, Arc::new(pages)));
+    let pages = answers::Pages::new(Arc::clone(&state), Arc::clone(&archive), config.listen.host());
+    let answering = tokio::spawn(answers::answer(listener, Arc::new(pages)));
     let (stop, stopped) = watch::channel(false);
     let (abandon, abandoned) = watch::channel(false);
     let grace = Duration::from_secs(config.stop_grace_seconds);

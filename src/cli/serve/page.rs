@@ -120,7 +120,7 @@ fn job_row(job: &JobState) -> JobRow {
 fn run_row(id: &RunId, manifest: Result<Manifest, ArchiveError>) -> RunRow {
     let mut row = RunRow {
         id: id.to_string(),
-        started: in_zone(id.started_at(), &TimeZone::UTC, TIME),
+        started: in_zone(id.started_at(), &TimeZone::UTC, "%F %H:%M"),
         accounts: 0,
         fail: 0,
         unknown: 0,
