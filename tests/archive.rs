@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use common::{FAILED, offline, plain};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use upright::archive::{Archive, LocalStore};
 use upright_testkit::{Emulator, Env, Run, Server, World, workspace};
 
 /// Few controls, of which some fail and all are seen: a scan of the saved inventory then takes a moment.
@@ -154,6 +155,94 @@ fn a_scan_is_compared_with_the_last_one_that_was_asked_the_same() {
     );
 }
 
+/// The inventory as it would be on another day, with the MFA of the root users of the demo as it is told to be.
+fn on(day: &str, has_mfa: bool) -> Vec<u8> {
+    let text = String::from_utf8(zstd::decode_all(INVENTORY.as_slice()).unwrap()).unwrap();
+    let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines[0]["observed_at"] = format!("{day}T03:00:00Z").into();
+    let mut changed = 0;
+    for resource in lines.iter_mut().filter_map(|line| line.get_mut("resource")) {
+        if resource["type"] != "aws.iam.account" {
+            continue;
+        }
+        let summary = &mut resource["fields"]["summary"];
+        let known = if summary.get("known").is_some() { &mut summary["known"] } else { summary };
+        if known.get("root_mfa_enabled").is_some() {
+            known["root_mfa_enabled"] = has_mfa.into();
+            changed += 1;
+        }
+    }
+    assert!(changed > 0, "the demo has accounts");
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    zstd::encode_all(text.as_bytes(), 1).unwrap()
+}
+
+#[test]
+fn what_is_new_is_told_by_diff_and_by_exit_codes_and_since_when_it_fails_is_carried_on() {
+    let world = world();
+    let scan = |day: &str, has_mfa: bool, more: &[&str]| {
+        fs::write(world.dir().join("state.zst"), on(day, has_mfa)).unwrap();
+        let run = offline(&world, &[SCAN, &["--archive", "--fail-on", "critical"], more].concat());
+        assert!(run.stderr.contains("Kept as run"), "{run}");
+        (run, report(&world))
+    };
+    let ids = |changes: &Value, list: &str| -> Vec<String> {
+        let list = changes[list].as_array().unwrap().iter();
+        list.map(|item| item["id"].as_str().or(item.as_str()).unwrap().to_owned()).collect()
+    };
+    scan("2026-10-01", true, &[]);
+    let (quiet, _) = scan("2026-10-02", true, &["--new-only"]);
+    assert_eq!(quiet.code, Some(0), "nothing is new: {quiet}");
+    let (broken, report_of_broken) = scan("2026-10-03", false, &["--new-only"]);
+    assert_eq!(broken.code, Some(FAILED), "{broken}");
+    let new = ids(&report_of_broken["changes"], "new");
+    assert!(!new.is_empty());
+    let (still, report_of_still) = scan("2026-10-04", false, &["--new-only"]);
+    assert_eq!(still.code, Some(0), "it failed before: {still}");
+    let since = &report_of_still["changes"]["failing_since"];
+    assert_eq!(since[&new[0]], "2026-10-03T03:00:00Z");
+    let other = since.as_object().unwrap().values().filter(|since| *since == "2026-10-01T03:00:00Z").count();
+    assert!(other > 0, "what failed from the first run on: {since}");
+    let days: Vec<&str> = report_of_still["trend"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["observed_at"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        days,
+        ["2026-10-01T03:00:00Z", "2026-10-02T03:00:00Z", "2026-10-03T03:00:00Z", "2026-10-04T03:00:00Z"]
+    );
+
+    let runs = whole(&world);
+    let page = offline(&world, &["report", "--run", "latest", "--format", "html"]).stdout;
+    assert!(page.contains("id=\"trend\"") && page.contains("<polyline points="), "the trend is drawn");
+    // Over several runs, and from files as well.
+    let diff = offline(&world, &["diff", &runs[3], "latest", "--json"]);
+    assert_eq!((diff.code, ids(&diff.json().unwrap(), "new")), (Some(0), new.clone()), "{diff}");
+    fs::write(
+        world.dir().join("then.json"),
+        offline(&world, &["report", "--run", &runs[2], "--format", "json"]).stdout,
+    )
+    .unwrap();
+    let words = offline(&world, &["diff", "then.json", "out/report.json"]);
+    assert_eq!(words.code, Some(0), "{words}");
+    assert!(words.stdout.contains(&format!(": {} new, 0 resolved", new.len())), "{words}");
+    for (severity, code) in [("critical", FAILED), ("low", FAILED)] {
+        let run = offline(&world, &["diff", "then.json", "latest", "--new-only", "--fail-on", severity]);
+        assert_eq!((run.code, run.stdout.lines().count()), (Some(code), new.len()), "{run}");
+    }
+    let none = offline(&world, &["diff", &runs[1], &runs[0], "--new-only"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""), "{none}");
+    let backwards = offline(&world, &["diff", "latest", &runs[3]]);
+    assert!(backwards.code == Some(2) && said(&backwards).contains("is not earlier"), "{backwards}");
+    let missing = offline(&world, &["diff", "nothing.json", "latest"]);
+    assert!(missing.code == Some(2) && said(&missing).contains("no such file"), "{missing}");
+
+    let (repaired, report_of_repaired) = scan("2026-10-05", true, &[]);
+    assert_eq!(ids(&report_of_repaired["changes"], "resolved"), new, "{repaired}");
+}
+
 #[test]
 fn a_damaged_run_is_told_and_the_scan_goes_on() {
     let world = world();
@@ -219,7 +308,7 @@ fn killed(world: &World, env: &Env, is_time: impl Fn(Instant) -> bool) -> bool {
             child.wait().unwrap();
             return true;
         }
-        std::hint::spin_loop();
+        std::thread::yield_now();
     }
 }
 
@@ -235,13 +324,27 @@ fn files(world: &World) -> BTreeSet<String> {
     found
 }
 
+/// The same as [`whole`], without starting a program for it.
+fn kept(world: &World) -> BTreeSet<String> {
+    let archive = Archive::new(LocalStore::new(world.dir().join("upright-data")));
+    let runs = archive.runs().unwrap();
+    for run in &runs {
+        let manifest = run.manifest.as_ref().unwrap();
+        assert_eq!(manifest.objects.len(), 3);
+        for object in &manifest.objects {
+            archive.read(manifest, &object.name).unwrap();
+        }
+    }
+    runs.into_iter().map(|run| run.id.to_string()).collect()
+}
+
 #[test]
 fn killing_a_scan_at_any_moment_leaves_no_half_run_and_loses_none() {
-    const KILLS: u32 = 60;
+    const KILLS: u32 = 52;
     let world = world();
     let (_server, env) = nowhere();
     let whole_run = scan(&world, &["--archive"]).wall;
-    let mut committed: BTreeSet<String> = whole(&world).into_iter().collect();
+    let mut committed = kept(&world);
     let (mut kills, mut within) = (0, 0);
     for attempt in 0.. {
         let before = files(&world);
@@ -255,7 +358,7 @@ fn killing_a_scan_at_any_moment_leaves_no_half_run_and_loses_none() {
         };
         within += u32::from(files(&world) != before);
         kills += u32::from(ended_by_us);
-        let there: BTreeSet<String> = whole(&world).into_iter().collect();
+        let there = kept(&world);
         assert!(there.is_superset(&committed), "attempt {attempt} lost a run");
         committed = there;
         if kills >= KILLS {

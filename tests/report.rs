@@ -171,12 +171,14 @@ fn a_scan_says_what_changed_since_an_earlier_one() {
     assert_eq!((&changes["still_failing"], &changes["new"]), (&failing, &Value::Array(Vec::new())), "{same}");
     assert!(same.stdout.lines().nth(1).unwrap().starts_with("since "), "{same}");
 
-    // Fewer passwords are remembered than is asked for now: what failed for one reason passes, or stays.
+    // Fewer passwords are asked for now: what passes by that is not resolved, for nothing changed in the accounts.
     world.write("easy.yaml", "parameters:\n  iam-password-reuse: { remembered: 1 }\n").unwrap();
     let easy = judge(&["--enable", "iam-password-reuse", "--config", "easy.yaml"]);
     let changes = json(&world, "out/report.json")["changes"].clone();
-    assert!(!changes["resolved"].as_array().unwrap().is_empty(), "{easy}");
-    assert!(easy.stdout.contains("Resolved"), "{easy}");
+    assert_eq!(changes["scope"]["controls_changed"], serde_json::json!(["iam-password-reuse"]), "{easy}");
+    assert!(!changes["no_longer_judged"].as_array().unwrap().is_empty(), "{easy}");
+    assert_eq!(changes["resolved"], serde_json::json!([]), "{easy}");
+    assert!(easy.stdout.contains("no longer judged"), "{easy}");
 
     let other = judge(&["--enable", "iam-root-mfa"]);
     let changes = json(&world, "out/report.json")["changes"].clone();

@@ -16,10 +16,10 @@ use super::{PUBLISHED, RUNS};
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 /// Characters of the time.
 const TIME_LENGTH: usize = 16;
-/// Random hexadecimal digits behind it, which tell apart runs that start in the same second.
-const RANDOM_LENGTH: usize = 8;
+/// Hexadecimal digits behind it: three of the millisecond, and five random ones for runs that start in the same.
+const DIGITS: usize = 8;
 
-/// Id of a run: its start, UTC, and eight random digits: `20261129T030000Z-3f9a12c0`. Ids sort by time.
+/// Id of a run: its start, UTC, and eight digits: `20261129T030000Z-1f4a12c0`. Ids sort by time.
 ///
 /// It becomes part of paths, and so holds nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,8 +36,9 @@ impl RunId {
     #[must_use]
     pub fn new(started_at: Timestamp) -> Self {
         // Every `RandomState` has keys of its own, from the system's source of randomness.
-        let random = RandomState::new().build_hasher().finish() & u64::from(u32::MAX);
-        Self(format!("{}-{random:08x}", started_at.strftime(TIME)))
+        let random = RandomState::new().build_hasher().finish() & 0xf_ffff;
+        let millisecond = started_at.subsec_millisecond().unsigned_abs();
+        Self(format!("{}-{millisecond:03x}{random:05x}", started_at.strftime(TIME)))
     }
 
     /// The text.
@@ -88,11 +89,11 @@ impl FromStr for RunId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || NoRunId(text.to_owned());
-        let (date, random) = text.split_once('-').ok_or_else(wrong)?;
+        let (date, digits) = text.split_once('-').ok_or_else(wrong)?;
         let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_fine = date.len() == TIME_LENGTH
-            && random.len() == RANDOM_LENGTH
-            && random.bytes().all(is_hexadecimal)
+            && digits.len() == DIGITS
+            && digits.bytes().all(is_hexadecimal)
             // One way to write each time, so that ids sort by it.
             && time(text).is_some_and(|time| time.strftime(TIME).to_string() == date);
         if is_fine { Ok(Self(text.to_owned())) } else { Err(wrong()) }
@@ -131,6 +132,8 @@ mod tests {
         assert!(id.as_str().starts_with("20261129T030405Z-"), "{id}");
         assert_eq!(id.to_string().parse::<RunId>().unwrap(), id);
         assert_eq!(id.started_at().to_string(), "2026-11-29T03:04:05Z");
+        let later = RunId::new("2026-11-29T03:04:05.999Z".parse().unwrap());
+        assert!(id < later && other < later, "they sort by time within a second: {id} {later}");
         assert_eq!(id.published_key(), format!("findings/day=2026-11-29/{id}.parquet"));
         assert_eq!(RunId::of_published(&id.published_key()), Some(id.clone()));
         assert_eq!(RunId::of_key(&id.key("a.json")), Some((id, "a.json")));

@@ -246,3 +246,101 @@ impl Store for S3Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// A store at a server that gives these answers, one for each request, and tells the requests' heads.
+    fn answered(answers: Vec<(&'static str, &'static str)>) -> (S3Store, mpsc::Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (heads, asked) = mpsc::channel();
+        std::thread::spawn(move || {
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                let mut byte = [0_u8];
+                while !request.ends_with(b"\r\n\r\n") {
+                    stream.read_exact(&mut byte).unwrap();
+                    request.push(byte[0]);
+                }
+                let head = String::from_utf8(request).unwrap().to_ascii_lowercase();
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let mut sent = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+                stream.read_exact(&mut sent).unwrap();
+                heads.send(head).unwrap();
+                let size = body.len();
+                let answer =
+                    format!("HTTP/1.1 {status}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let limits = Limits { max_attempts: 1, ..Limits::standard() };
+        let client = runtime.block_on(async { Aws::at(&url, &limits).own_s3("eu-west-1") });
+        let store =
+            S3Store { runtime, client, bucket: "acme-audit".to_owned(), prefix: "upright".to_owned() };
+        (store, asked)
+    }
+
+    #[test]
+    fn what_is_there_already_is_told_from_what_is_refused() {
+        let error = |code: &str| format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+        let conflict: &'static str = error("ConditionalRequestConflict").leak();
+        let there: &'static str = error("PreconditionFailed").leak();
+        let denied: &'static str = error("AccessDenied").leak();
+        let (store, asked) = answered(vec![
+            ("200 OK", ""),
+            ("409 Conflict", conflict),
+            ("412 Precondition Failed", there),
+            ("403 Forbidden", denied),
+        ]);
+        store.create("runs/a/one", b"x").unwrap();
+        let head = asked.recv().unwrap();
+        assert!(head.starts_with("put /acme-audit/upright/runs/a/one"), "{head}");
+        assert!(head.contains("if-none-match: *"), "{head}");
+        assert_eq!(store.create("runs/a/one", b"x").unwrap_err().kind, StoreErrorKind::AlreadyThere);
+        let refused = store.put("runs/a/one", b"x").unwrap_err();
+        assert_eq!(refused.kind, StoreErrorKind::Refused);
+        assert_eq!(
+            refused.to_string(),
+            "`s3://acme-audit/upright/runs/a/one` could not be written: AccessDenied: no"
+        );
+        let unconditional = asked.iter().nth(2).unwrap();
+        assert!(!unconditional.contains("if-none-match"), "{unconditional}");
+    }
+
+    #[test]
+    fn lists_are_read_to_their_end_and_objects_to_their_limit() {
+        let first = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>\
+                     <Contents><Key>upright/runs/b</Key><LastModified>2026-11-29T03:00:00.000Z</LastModified></Contents>\
+                     </ListBucketResult>";
+        let second = "<ListBucketResult><IsTruncated>false</IsTruncated>\
+                      <Contents><Key>upright/runs/a</Key><LastModified>2026-11-28T03:00:00.000Z</LastModified></Contents>\
+                      </ListBucketResult>";
+        let gone = "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>";
+        let (store, asked) = answered(vec![
+            ("200 OK", first),
+            ("200 OK", second),
+            ("200 OK", "12345"),
+            ("200 OK", "12345"),
+            ("404 Not Found", gone),
+            ("200 OK", first),
+            ("403 Forbidden", "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"),
+        ]);
+        let keys: Vec<String> = store.list("runs").unwrap().into_iter().map(|entry| entry.key).collect();
+        assert_eq!(keys, ["runs/a", "runs/b"]);
+        assert!(asked.recv().unwrap().contains("prefix=upright%2fruns%2f"));
+        assert_eq!(store.get("runs/a", 5).unwrap(), b"12345");
+        assert_eq!(store.get("runs/a", 4).unwrap_err().kind, StoreErrorKind::Refused);
+        assert_eq!(store.get("runs/a", 9).unwrap_err().kind, StoreErrorKind::NotThere);
+        // Page two denied: the list is not what page one says.
+        assert_eq!(store.list("runs").unwrap_err().kind, StoreErrorKind::Refused);
+    }
+}

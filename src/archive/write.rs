@@ -9,7 +9,7 @@ use super::{
     StoredObject, sha256,
 };
 
-/// Ids that are tried before giving up: two equal ones in a second are one in four billion.
+/// Ids that are tried before giving up: two equal ones are rare: one in a million within the same millisecond.
 const MAX_IDS: usize = 8;
 
 /// A run that is being written. Dropped without [`Self::commit`] it was never there; what it left is removed by

@@ -171,7 +171,6 @@ fn table(manifests: &[Manifest]) -> String {
 }
 
 /// Bytes for people.
-#[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
 fn size(bytes: u64) -> String {
     match bytes {
         0..1000 => format!("{bytes} B"),
@@ -181,9 +180,8 @@ fn size(bytes: u64) -> String {
 }
 
 fn show(archive: &Archive, run: &str, is_json: bool) -> Done {
-    let failed = |error: &dyn std::fmt::Display| archives::failed(error);
-    let id = archive.find(run).map_err(|error| failed(&error))?;
-    let manifest = archive.manifest(&id).map_err(|error| failed(&error))?;
+    let id = archive.find(run).map_err(|error| archives::failed(&error))?;
+    let manifest = archive.manifest(&id).map_err(|error| archives::failed(&error))?;
     if is_json { print_json(&manifest) } else { print(&shown(&manifest)) }
 }
 
@@ -234,11 +232,10 @@ struct RemovedRuns<'a> {
 }
 
 fn remove(archive: &Archive, runs: &[String], keep: Keep, is_json: bool) -> Done {
-    let failed = |error: &dyn std::fmt::Display| archives::failed(error);
     // All of them are found before the first is removed: a wrong one is told while nothing is gone.
     let ids: Result<Vec<RunId>, _> = runs.iter().map(|run| archive.find(run)).collect();
     let mut removed = Removed::default();
-    for id in ids.map_err(|error| failed(&error))? {
+    for id in ids.map_err(|error| archives::failed(&error))? {
         match archive.remove(&id) {
             Ok(()) => removed.runs.push(id),
             Err(error) => removed.errors.push(error),
@@ -246,9 +243,9 @@ fn remove(archive: &Archive, runs: &[String], keep: Keep, is_json: bool) -> Done
     }
     let now = Timestamp::now();
     if !keep.is_everything() {
-        removed.extend(archive.retain(keep, now).map_err(|error| failed(&error))?);
+        removed.extend(archive.retain(keep, now).map_err(|error| archives::failed(&error))?);
     }
-    removed.extend(archive.tidy(now).map_err(|error| failed(&error))?);
+    removed.extend(archive.tidy(now).map_err(|error| archives::failed(&error))?);
     if is_json {
         let errors = removed.errors.iter().map(|error| printable(&error.to_string()).into_owned()).collect();
         print_json(&RemovedRuns { removed: &removed.runs, leftovers: &removed.leftovers, errors })?;

@@ -66,7 +66,7 @@ impl Summary<'_> {
         let Some(changes) = &report.changes else { return };
         for (words, list) in [
             ("No longer observed, which is not resolved", &changes.no_longer_observed),
-            ("No longer judged: left out of this run", &changes.no_longer_judged),
+            ("No longer judged: left out, or by another rule", &changes.no_longer_judged),
             ("Resolved", &changes.resolved),
         ] {
             if list.is_empty() {
