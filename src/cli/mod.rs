@@ -67,7 +67,7 @@ struct Arguments {
 enum Command {
     /// Look at accounts and judge them.
     Scan(Box<scan::ScanArguments>),
-    /// Run scans by themselves, every night or when you say, with a page, health and numbers.
+    /// Run scans by themselves, every night, with a page, health and numbers.
     Serve(serve::ServeArguments),
     /// List, show, test and write controls.
     Controls(controls::ControlsArguments),
