@@ -74,9 +74,11 @@ pub(super) fn run(arguments: &ServeArguments) -> Done {
         .enable_all()
         .build()
         .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
-    let done = runtime.block_on(serve(&config, jobs, archive));
+    let done = runtime.block_on(serve(&config, jobs, Arc::clone(&archive)));
     // A run that was abandoned must not hold the program back.
     runtime.shutdown_background();
+    // An archive in S3 has threads of its own, which must not be ended from within a task; the program ends here.
+    std::mem::forget(archive);
     done
 }
 

@@ -49,17 +49,15 @@ struct Worked {
 impl<C: Clock> Runs for Nights<'_, C> {
     async fn last(&self, job: &Job) -> Option<Timestamp> {
         let (archive, name) = (Arc::clone(&self.archive), job.name.clone());
-        match spawn_blocking(move || archive.last_due(&name)).await {
-            Ok(Ok(last)) => last,
-            Ok(Err(error)) => {
-                warn!(job = %job.name, %error, "Not known when it ran last; what was missed is not made up for.");
-                None
-            }
-            Err(error) => {
-                warn!(job = %job.name, error = %panicked(error), "Not known when it ran last.");
-                None
-            }
-        }
+        let why = match spawn_blocking(move || archive.last_due(&name)).await {
+            Ok(Ok(last)) => return last,
+            Ok(Err(error)) => on_one_line(&error.to_string()),
+            Err(error) => panicked(error),
+        };
+        warn!(job = %job.name, why, "Not known when it ran last; what may have been missed is looked at.");
+        // If it was not missed, its claim says so.
+        let catch_up = SignedDuration::try_from(job.catch_up).unwrap_or(SignedDuration::ZERO);
+        self.clock.now().checked_sub(catch_up).ok()
     }
 
     async fn run(&self, job: &Job, due: Timestamp) -> Ran {
