@@ -13,4 +13,5 @@ pub mod inventory;
 pub mod notify;
 pub mod report;
 pub mod run;
+pub mod schedule;
 mod yaml;

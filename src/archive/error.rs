@@ -1,7 +1,9 @@
 //! [`ArchiveError`]: what can go wrong with an archive.
 
+use jiff::Timestamp;
+
 use super::manifest::MANIFEST_VERSION;
-use super::{RunId, StoreError, StoreErrorKind};
+use super::{JobName, RunId, StoreError, StoreErrorKind};
 
 /// Runs that an error names at most.
 const MAX_NAMED: usize = 5;
@@ -79,6 +81,14 @@ pub enum ArchiveError {
     CommittedByAnother {
         /// The run.
         run: RunId,
+    },
+    /// Another daemon took a run over.
+    #[error("the run of job `{job}` that was due at {due} was taken over by another daemon")]
+    ClaimLost {
+        /// The job.
+        job: JobName,
+        /// When it was due.
+        due: Timestamp,
     },
 }
 

@@ -7,6 +7,7 @@
 //! runs/<run id>/inventory.json.zst    what was observed
 //! runs/<run id>/manifest.json         written last: it commits the run, and lists the objects with their hashes
 //! findings/day=<date>/<run id>.parquet   the findings of committed runs once more, for DuckDB and Athena
+//! claims/<job>/<due>/<attempt>.json   which daemon does the run of a job that is due
 //! ```
 //!
 //! INVARIANT: a run is there when its manifest is, and only then. The manifest is written after everything that it
@@ -15,6 +16,7 @@
 //!
 //! The module knows no report: it keeps what it is given, under names, and calls AWS only for an archive in S3.
 
+mod claim;
 pub mod columns;
 mod error;
 mod id;
@@ -31,6 +33,7 @@ mod write;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+pub use claim::{BadJobName, Claim, Claimed, JobName};
 pub use error::ArchiveError;
 pub use id::{NoRunId, RunId};
 pub use local::LocalStore;

@@ -60,12 +60,12 @@ impl Store for Dying {
 }
 
 /// An archive in a folder.
-fn at(folder: &Path) -> Archive {
+pub(super) fn at(folder: &Path) -> Archive {
     Archive::new(LocalStore::new(folder.to_owned()))
 }
 
 /// One that dies at the n-th write, counted from 1.
-fn dying(folder: &Path, n: usize, is_lost: bool) -> Archive {
+pub(super) fn dying(folder: &Path, n: usize, is_lost: bool) -> Archive {
     let left = Arc::new(AtomicUsize::new(n));
     Archive::new(Dying { store: LocalStore::new(folder.to_owned()), left, is_lost })
 }

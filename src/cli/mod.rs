@@ -18,6 +18,7 @@ mod report;
 mod runs;
 mod scan;
 mod send;
+mod serve;
 mod settings;
 mod waive;
 
@@ -69,6 +70,8 @@ struct Arguments {
 enum Command {
     /// Look at accounts and judge them.
     Scan(Box<scan::ScanArguments>),
+    /// Run scans by themselves, every night, with a page, health and numbers.
+    Serve(serve::ServeArguments),
     /// List, show, test and write controls.
     Controls(controls::ControlsArguments),
     /// List and show frameworks: what they require, and what decides it.
@@ -132,6 +135,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match arguments.command {
         Command::Scan(arguments) => scan::run(*arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Controls(arguments) => controls::run(arguments),
         Command::Frameworks(arguments) => frameworks::run(&arguments),
         Command::Events(arguments) => events::run(arguments),

@@ -9,6 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use tokio::sync::watch;
 
 use super::archives::Stored;
 use super::events::detect::detector;
@@ -20,8 +21,8 @@ use crate::accounts::{Scope, discover};
 use crate::archive::Archive;
 use crate::aws::{Aws, OperationCount, Tally};
 use crate::collect::Wanted;
-use crate::config::Config;
-use crate::controls::{ControlSet, VerdictKind};
+use crate::config::{Attestation, Config};
+use crate::controls::ControlSet;
 use crate::findings::{Finding, judge};
 use crate::inventory::{self, Inventory};
 use crate::report::terminal::{TerminalOptions, Verbosity};
@@ -94,6 +95,65 @@ struct Observed {
     tally: Tally,
 }
 
+/// A scan whose settings have been looked at: what may go wrong now is AWS, the disk and the archive.
+pub(super) struct Scan<'a> {
+    pub(super) config: &'a Config,
+    pub(super) controls: &'a ControlSet,
+    pub(super) attestations: &'a [Attestation],
+    /// Where the run is kept; it has answered.
+    pub(super) archive: Option<&'a Archive>,
+    pub(super) started_at: Timestamp,
+    /// A file that is judged instead of calling AWS.
+    pub(super) inventory: Option<&'a Path>,
+    /// A file to keep what was observed in.
+    pub(super) save_inventory: Option<&'a Path>,
+    /// An earlier report to compare with, instead of that of the archive.
+    pub(super) since: Option<(Report, &'a Path)>,
+    /// Whether nobody follows how far it is.
+    pub(super) quiet: bool,
+}
+
+/// What ends a scan before it is done.
+#[derive(Clone)]
+pub(super) enum Until {
+    /// Ctrl-C.
+    Interrupted,
+    /// Whoever runs it says why.
+    Told(watch::Receiver<Option<&'static str>>),
+}
+
+impl Until {
+    /// Waits for it.
+    async fn comes(&mut self) -> Stopped {
+        match self {
+            Self::Interrupted => match tokio::signal::ctrl_c().await {
+                Ok(()) => Stopped::could_not_run(miette::miette!("interrupted; no report was written")),
+                Err(_) => std::future::pending().await,
+            },
+            Self::Told(told) => match told.wait_for(Option::is_some).await.map(|why| *why) {
+                Ok(why) => abandoned(why),
+                // Nobody is left who could say so.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Whether it has come.
+    pub(super) fn check(&self) -> Result<(), Stopped> {
+        match self {
+            Self::Interrupted => Ok(()),
+            Self::Told(told) => {
+                let why = *told.borrow();
+                why.map_or(Ok(()), |why| Err(abandoned(Some(why))))
+            }
+        }
+    }
+}
+
+fn abandoned(why: Option<&str>) -> Stopped {
+    Stopped::could_not_run(miette::miette!("abandoned, and not kept: {}", why.unwrap_or_default()))
+}
+
 pub(super) fn run(arguments: ScanArguments) -> Done {
     let started_at = Timestamp::now();
     log_to_stderr(arguments.verbose);
@@ -103,86 +163,143 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
         config.notify = None;
     }
     if arguments.explain {
-        return explain(&arguments, &config);
+        return explain(&arguments, &config, day(started_at));
     }
-    let told = |stopped: Stopped| {
-        notify::failure(&config, &stopped, started_at);
-        stopped
-    };
-    // A scan whose run cannot be kept is not begun.
-    let archive = config.archive.as_ref().map(|place| archives::reach(&config, place)).transpose();
-    let archive = archive.map_err(told)?;
-    let (report, kept) = scan(&arguments, &config, started_at, archive.as_ref()).map_err(told)?;
-    // The findings are sent also where the run could not be kept, and kept where they could not be sent.
-    let sent = send::run(&report, &config);
-    let mut notes: Vec<String> = sent.as_ref().err().map(Stopped::in_a_line).into_iter().collect();
-    notes.extend(notify::report(&config, &report));
-    if let Some(kept) = kept {
-        kept.and_then(|stored| stored.commit(&report, notes, &config))?;
+    match scan(&arguments, &config, started_at) {
+        Ok(report) => Ok(exit_code(&report, &config, arguments.new_only)),
+        Err(failed) => Err(failed.told(&config, started_at)),
     }
-    sent?;
-    Ok(exit_code(&report, &config, arguments.new_only))
 }
 
-fn explain(arguments: &ScanArguments, config: &Config) -> Done {
+fn explain(arguments: &ScanArguments, config: &Config, today: Date) -> Done {
     let controls = settings::controls(config)?;
-    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
     let asked = Asked::of(&controls, config, Waivers::read(config, today)?.as_ref());
     let plan = plan(&asked.wanted, &asked.scope, None);
     if arguments.json { print_json(&plan) } else { print(&plan.to_string()) }
 }
 
-/// Looks, judges, writes the reports, prints the summary, and puts the run into the archive where there is one: not
-/// yet committed, or why it could not be put there.
-fn scan<'a>(
-    arguments: &ScanArguments,
-    config: &Config,
-    started_at: Timestamp,
-    archive: Option<&'a Archive>,
-) -> Result<(Report, Option<Result<Stored<'a>, Stopped>>), Stopped> {
+/// A scan that did not come to its end.
+pub(super) struct Failed {
+    stopped: Stopped,
+    /// Whether people have been told of what it found.
+    is_told: bool,
+}
+
+impl From<Stopped> for Failed {
+    fn from(stopped: Stopped) -> Self {
+        Self { stopped, is_told: false }
+    }
+}
+
+impl Failed {
+    /// Why, where people need not be told.
+    pub(super) fn untold(self) -> Stopped {
+        self.stopped
+    }
+
+    /// Tells people, unless they know what was found: silence is not success.
+    pub(super) fn told(self, config: &Config, started_at: Timestamp) -> Stopped {
+        if !self.is_told {
+            notify::failure(config, &self.stopped, started_at);
+        }
+        self.stopped
+    }
+}
+
+fn scan(arguments: &ScanArguments, config: &Config, started_at: Timestamp) -> Result<Report, Failed> {
     let controls = settings::controls(config)?;
-    let today = started_at.to_zoned_datetime(TimeZone::UTC).date();
-    let attestations = settings::attestations(config, today)?;
-    let waivers = Waivers::read(config, today)?;
-    let asked = Asked::of(&controls, config, waivers.as_ref());
+    let attestations = settings::attestations(config, day(started_at))?;
     // Before the scan: it is over soon where the file is wrong, and may write over it.
-    let earlier = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
+    let since = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
+    // So is the archive asked: a scan whose run cannot be kept is not begun.
+    let archive = config.archive.as_ref().map(|place| archives::reach(config, place)).transpose()?;
+    let scan = Scan {
+        config,
+        controls: &controls,
+        attestations,
+        archive: archive.as_ref(),
+        started_at,
+        inventory: arguments.inventory.as_deref(),
+        save_inventory: arguments.save_inventory.as_deref(),
+        since,
+        quiet: arguments.quiet,
+    };
+    perform(&scan, Until::Interrupted, |report, written| {
+        print(&terminal::summary(report, options(arguments), written)).map(|_| ())
+    })
+}
+
+/// Observes, judges, writes the reports, and then keeps and sends the run and tells people. `written` is told the
+/// reports when they are written, before the run is kept.
+pub(super) fn perform(
+    scan: &Scan<'_>,
+    mut until: Until,
+    written: impl FnOnce(&Report, &[&Path]) -> Result<(), Stopped>,
+) -> Result<Report, Failed> {
+    let config = scan.config;
+    let (report, kept) = look(scan, &mut until, written)?;
+    // The findings are sent also where the run could not be kept, and kept where they could not be sent.
+    let sent = send::run(&report, config);
+    let mut notes: Vec<String> = sent.as_ref().err().map(Stopped::in_a_line).into_iter().collect();
+    notes.extend(notify::report(config, &report));
+    let kept = kept.map(|kept| kept.and_then(|stored| stored.commit(&report, notes, config)));
+    let after = |stopped| Failed { stopped, is_told: true };
+    kept.transpose().map_err(after)?;
+    sent.map_err(after)?;
+    Ok(report)
+}
+
+/// What a scan found, and where it is kept: in the archive and not committed yet, or why it is not there.
+type Looked<'a> = (Report, Option<Result<Stored<'a>, Stopped>>);
+
+/// Observes, judges, writes the reports, and puts the run into the archive where there is one.
+fn look<'a>(
+    scan: &Scan<'a>,
+    until: &mut Until,
+    written: impl FnOnce(&Report, &[&Path]) -> Result<(), Stopped>,
+) -> Result<Looked<'a>, Stopped> {
+    let Scan { config, controls, archive, started_at, .. } = *scan;
+    let today = day(started_at);
+    // Before the scan: it is over soon where a file of them is wrong.
+    let waivers = Waivers::read(config, today)?;
     let detector = detector(config, started_at)?;
-    let observed = observe(arguments, config, &asked)?;
-    if let Some(path) = &arguments.save_inventory {
+    let observed = observe(scan, &Asked::of(controls, config, waivers.as_ref()), until)?;
+    if let Some(path) = scan.save_inventory {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
     }
     let inventory = Arc::new(observed.inventory);
     let mut findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
     let waivers = waivers
-        .map(|waivers| waivers.apply(&mut findings, &inventory, &controls, config, today))
+        .map(|waivers| waivers.apply(&mut findings, &inventory, controls, config, today))
         .transpose()?;
     let ran = Ran {
         started_at,
         finished_at: Timestamp::now(),
         inventory: &inventory,
-        controls: &controls,
+        controls,
         calls: &observed.calls,
         tally: observed.tally,
     };
     let mut report = Report::of(ran, findings);
     report.waivers = waivers;
-    let asked = archives::asked(config, &report, arguments.inventory.is_some());
+    until.check()?;
+    let asked = archives::asked(config, &report, scan.inventory.is_some());
     let kept = archive.map(|archive| archives::Keeping::begin(archive, &mut report, asked));
-    match (&earlier, &kept) {
+    match (&scan.since, &kept) {
         (Some((earlier, path)), _) => reports::compare(&mut report, earlier, path)?,
         (None, Some(Ok(keeping))) => keeping.compare(&mut report),
         (None, _) => {}
     }
-    report.attest(attestations, today);
+    report.attest(scan.attestations, today);
     if let Some(detector) = &detector {
         report.set_detections(detector.detect());
     }
     rate(&mut report, config, today);
-    let written = write_reports(&report, config)?;
-    let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
-    print(&terminal::summary(&report, options(arguments), &written))?;
+    let files = write_reports(&report, config)?;
+    written(&report, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let kept = kept.map(|keeping| keeping.and_then(|keeping| keeping.store(&report, &inventory, config)));
+    // Nobody is told of a run that another daemon does as well, and it is not kept.
+    until.check()?;
     Ok((report, kept))
 }
 
@@ -195,7 +312,7 @@ fn rate(report: &mut Report, config: &Config, day: Date) {
     let failing_since: HashMap<String, Date> = since
         .filter_map(|(id, time)| {
             let time: Timestamp = time.parse().ok()?;
-            Some((id.clone(), time.to_zoned_datetime(TimeZone::UTC).date()))
+            Some((id.clone(), self::day(time)))
         })
         .collect();
     report.rate(Known {
@@ -204,6 +321,11 @@ fn rate(report: &mut Report, config: &Config, day: Date) {
         failing_since: &failing_since,
         day,
     });
+}
+
+/// The day of a time, UTC.
+pub(super) fn day(time: Timestamp) -> Date {
+    time.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 /// Warnings about single calls are in the report; on the terminal they would drown it.
@@ -221,8 +343,8 @@ fn log_to_stderr(is_verbose: bool) {
     drop(tracing::subscriber::set_global_default(subscriber));
 }
 
-fn observe(arguments: &ScanArguments, config: &Config, asked: &Asked) -> Result<Observed, Stopped> {
-    if let Some(path) = &arguments.inventory {
+fn observe(scan: &Scan<'_>, asked: &Asked, until: &mut Until) -> Result<Observed, Stopped> {
+    if let Some(path) = scan.inventory {
         let inventory = inventory::load(path).map_err(|error| file_failure(path, &error))?;
         let tally = Tally { requests: 0, retries: 0, throttles: 0 };
         return Ok(Observed { inventory, calls: Vec::new(), tally });
@@ -233,10 +355,8 @@ fn observe(arguments: &ScanArguments, config: &Config, asked: &Asked) -> Result<
         .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
     let observed = runtime.block_on(async {
         tokio::select! {
-            observed = ask_aws(config, asked, arguments.quiet) => observed,
-            _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
-                "interrupted; no report was written"
-            ))),
+            observed = ask_aws(scan.config, asked, scan.quiet) => observed,
+            stopped = until.comes() => Err(stopped),
         }
     });
     // Calls that hang must not hold the program back.

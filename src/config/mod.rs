@@ -12,6 +12,7 @@ mod append;
 mod attestation;
 mod error;
 mod notify;
+mod schedule;
 mod value;
 mod waivers;
 
@@ -29,6 +30,7 @@ pub use notify::{
     Mail, MailAddress, Notify, Recipients, Rule, SecretArn, SecretSource, Security, Ses, Smtp, Topic,
     TopicArn, Via, WebAddress, Webhook, WebhookFormat, When, is_this_machine,
 };
+pub use schedule::{Listen, ScheduledJob, ZoneName};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 pub use waivers::{
     WAIVERS_FILE_NAME, WaiverEntry, WaiversError, load_waivers, parse_waivers, waivers_schema,
@@ -186,6 +188,17 @@ pub struct Config {
     /// Severity from which a failure makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
     pub fail_on: Severity,
+
+    /// Scans that `upright serve` runs by itself. Default: none.
+    #[serde(deserialize_with = "schedule::jobs")]
+    pub schedule: Vec<ScheduledJob>,
+    /// Where `upright serve` answers with its page, its health and its numbers. Default: `127.0.0.1:9464`, which only
+    /// this machine reaches; who reaches it may read every report of the archive.
+    pub listen: Listen,
+    /// How long `upright serve` lets a run go on when it is asked to stop, in seconds, 0 to 3600. Default: 60.
+    #[serde(deserialize_with = "value::within::<_, _, 0, 3600>")]
+    #[schemars(range(max = 3600))]
+    pub stop_grace_seconds: u64,
 }
 
 impl Default for Config {
@@ -230,6 +243,9 @@ impl Default for Config {
             send: Vec::new(),
             notify: None,
             fail_on: Severity::Low,
+            schedule: Vec::new(),
+            listen: Listen::default(),
+            stop_grace_seconds: 60,
         }
     }
 }

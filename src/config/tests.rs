@@ -137,6 +137,16 @@ events: [lookup]
 event_rules: [sigma]
 event_hours: 30
 fail_on: high
+schedule:
+  - name: nightly
+    cron: 30 2 * * *
+    time_zone: Europe/Berlin
+    config: nightly.yaml
+    jitter_minutes: 15
+    catch_up_hours: 12
+  - { name: hourly, cron: "@hourly" }
+listen: "[::1]:9000"
+stop_grace_seconds: 300
 "#;
 
 #[test]
@@ -357,6 +367,9 @@ fn the_schema_agrees_with_the_reader() {
         serde_json::json!({ "parameters": { "c": { "p": 1.5 } } }),
         serde_json::json!({ "max_rate": 0 }),
         serde_json::json!({ "include": { "unit": [] } }),
+        serde_json::json!({ "schedule": [{ "name": "a b", "cron": "@daily" }] }),
+        serde_json::json!({ "schedule": [{ "name": "a", "cron": "0 2 * *" }] }),
+        serde_json::json!({ "schedule": [{ "name": "a" }] }),
     ] {
         assert!(!validator.is_valid(&wrong), "{wrong}");
     }
@@ -468,4 +481,40 @@ fn an_attestation_is_refused_where_it_cannot_be_meant() {
     let error =
         refused("attestations:\n  - { framework: f, requirement: '1', statement: s, date: 2026-01-01 }\n");
     assert!(error.starts_with("upright.yaml:2:") && error.contains("missing field `author`"), "{error}");
+}
+
+#[test]
+fn a_schedule_is_refused_where_it_cannot_be_meant() {
+    let jobs = read("schedule:\n  - { name: nightly, cron: '@daily' }\n").schedule;
+    assert_eq!((jobs[0].catch_up_hours, jobs[0].jitter_minutes), (24, 0));
+    assert_eq!(jobs[0].time_zone.to_string(), "UTC");
+    for (keys, expected) in [
+        ("name: nightly", "missing field `cron`"),
+        ("cron: '@daily'", "missing field `name`"),
+        ("name: ../x, cron: '@daily'", "`../x` is no name of a job"),
+        ("name: n, cron: 0 0 2 * * *", "has 6 fields; there are five"),
+        ("name: n, cron: 0 0 31 2 *", "never comes"),
+        ("name: n, cron: '@daily', time_zone: Europe/Berlino", "`Europe/Berlino` is no time zone"),
+        ("name: n, cron: '@daily', time_zone: /etc/localtime", "`/etc/localtime` is no time zone"),
+        ("name: n, cron: '@daily', jitter_minutes: 721", "`721` is not from 0 to 720"),
+        ("name: n, cron: '@daily', catch_up_hours: 169", "`169` is not from 0 to 168"),
+        ("name: n, cron: '@daily', timezone: UTC", "did you mean `time_zone`?"),
+    ] {
+        let error = refused(&format!("regions: []\nschedule:\n  - {{ {keys} }}\n"));
+        assert!(error.contains(expected) && error.starts_with("upright.yaml:3:"), "{keys}: {error}");
+    }
+    let error = refused("schedule:\n  - { name: n, cron: '@daily' }\n  - { name: N, cron: '@hourly' }\n");
+    assert!(error.contains("two jobs are called `N`"), "{error}");
+}
+
+#[test]
+fn an_address_to_listen_at_has_a_host_and_a_port() {
+    for text in ["127.0.0.1:0", "[::1]:9464", "scanner.internal:80"] {
+        assert_eq!(read(&format!("listen: '{text}'\n")).listen.to_string(), text);
+    }
+    for text in ["9464", "localhost", ":9464", "a b:1", "::1:9464", "[x]:1", "h:99999", "h:+1", "http://h:1"]
+    {
+        let error = refused(&format!("listen: '{text}'\n"));
+        assert!(error.contains("is no address to listen at, such as `127.0.0.1:9464`"), "{text}: {error}");
+    }
 }
