@@ -50,6 +50,11 @@ impl<'a> About<'a> {
         self.rule.frameworks.is_empty() || self.rule.frameworks.iter().any(|wanted| wanted == id)
     }
 
+    /// Whether it is told what an event rule of that severity found. Frameworks are about controls, not about events.
+    pub(super) fn takes_rule(&self, severity: Severity) -> bool {
+        self.rule.min_severity.is_none_or(|least| severity >= least) && self.rule.frameworks.is_empty()
+    }
+
     fn takes(&self, control: &str, severity: Severity, account: &str) -> bool {
         self.rule.min_severity.is_none_or(|least| severity >= least)
             && self.takes_account(account)

@@ -1,5 +1,6 @@
-//! Sending what a run found to other services and to people: the only thing that Upright ever writes, and only when it
-//! is told to.
+//! Sending what a run found to other services and to people. Beside an archive in S3, and the messages of a queue of
+//! events that are deleted when they are done with, it is the only thing that Upright ever writes, and only when it is
+//! told to.
 //!
 //! Nothing here takes part in a scan. The calls are no rows of the collectors' table, so that a scan can make none
 //! of them; they go through the same sessions, limits and retries.

@@ -49,7 +49,14 @@ pub(super) fn digest(wording: Wording<'_>) -> Digest {
                 more: 0,
             },
         ],
-        numbers: Numbers { failing: 1, critical: 1, not_observed: 1, changes: None },
+        numbers: Numbers {
+            failing: 1,
+            critical: 1,
+            waived: 0,
+            not_observed: 1,
+            detections: 0,
+            changes: None,
+        },
     }
 }
 

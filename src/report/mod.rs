@@ -28,6 +28,8 @@ mod part;
 mod remediation;
 mod risk;
 #[cfg(test)]
+pub(crate) use detections::sample as detected;
+#[cfg(test)]
 pub(crate) mod sample;
 pub mod sarif;
 mod scope;

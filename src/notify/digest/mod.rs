@@ -81,12 +81,16 @@ pub(super) struct Cell {
 /// What the receiver's part of the report adds up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Numbers {
-    /// Findings that fail.
+    /// Findings that fail and that nobody accepts.
     pub(super) failing: u64,
     /// Of those, critical ones.
     pub(super) critical: u64,
+    /// Findings that fail and that a waiver accepts.
+    pub(super) waived: u64,
     /// Findings that could not be decided.
     pub(super) not_observed: u64,
+    /// What event rules found.
+    pub(super) detections: u64,
     /// What changed; none where there is no earlier run.
     pub(super) changes: Option<ChangeNumbers>,
 }
@@ -128,7 +132,7 @@ impl Digest {
         let parts = sections::Parts::of(report, &about);
         let numbers = parts.numbers();
         let has_changes = numbers.changes.map(ChangeNumbers::is_something);
-        if !about.is_due(numbers.failing > 0, numbers.not_observed > 0, has_changes) {
+        if !about.is_due(numbers.failing + numbers.detections > 0, numbers.not_observed > 0, has_changes) {
             return None;
         }
         let name = wording.name.map_or_else(|| scope(report), |name| shown(name, 60));
@@ -161,7 +165,14 @@ impl Digest {
                 Fact { name: "Upright", value: env!("CARGO_PKG_VERSION").to_owned() },
             ],
             sections: Vec::new(),
-            numbers: Numbers { failing: 0, critical: 0, not_observed: 0, changes: None },
+            numbers: Numbers {
+                failing: 0,
+                critical: 0,
+                waived: 0,
+                not_observed: 0,
+                detections: 0,
+                changes: None,
+            },
         }
     }
 
@@ -185,13 +196,22 @@ fn scope(report: &Report) -> String {
 }
 
 fn notice(report: &Report) -> String {
+    let mut notice = notice_of_findings(report).to_owned();
+    let missed = report.detections.as_ref().map(|detections| detections.missed()).unwrap_or_default();
+    if !missed.is_empty() {
+        notice.push_str(if notice.is_empty() { "" } else { " " });
+        notice.push_str(&shown(&format!("Not all events were looked at: {}.", missed.join("; ")), 500));
+    }
+    notice
+}
+
+fn notice_of_findings(report: &Report) -> &'static str {
     if report.totals.total() == 0 {
-        "Nothing was judged: this run has no findings.".to_owned()
+        "Nothing was judged: this run has no findings."
     } else if !report.run.complete || !report.gaps.is_empty() {
         "Not everything was observed. What was not neither passes nor fails; see below what is missing."
-            .to_owned()
     } else {
-        String::new()
+        ""
     }
 }
 

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::about::About;
 use super::{Cell, ChangeNumbers, MAX_CHARS, MAX_ROWS, Numbers, Row, Section, shown};
 use crate::controls::{Severity, VerdictKind};
-use crate::findings::Finding;
+use crate::findings::{Finding, WaiverRow};
 use crate::report::html::Score;
-use crate::report::{ControlRow, Gap, Group, Past, Report};
+use crate::report::{ControlRow, DetectionRow, EventRuleRow, Gap, Group, Past, Report};
 
 /// Characters of what to do about a gap, which is of no use when it is cut early.
 const MAX_REMEDY_CHARS: usize = 400;
@@ -18,6 +18,8 @@ const MAX_PLACES: usize = 6;
 const RESOURCES: &[&str] = &["Severity", "Control", "Resource"];
 const CONTROLS: &[&str] = &["Severity", "Control", "Resources"];
 const GAPS: &[&str] = &["Call", "Where", "What to do"];
+const DETECTIONS: &[&str] = &["Severity", "Rule", "Detections"];
+const WAIVERS: &[&str] = &["Waiver", "About", "Says"];
 const FRAMEWORKS: &[&str] = &["Framework", "Score"];
 
 /// What a receiver's part of the report consists of.
@@ -25,10 +27,15 @@ const FRAMEWORKS: &[&str] = &["Framework", "Score"];
 pub(super) struct Parts<'a> {
     report: &'a Report,
     names: Names<'a>,
+    /// Failures that nobody accepts.
     failing: Vec<&'a Finding>,
+    /// Failures that somebody accepts for some time.
+    waived: u64,
     not_observed: Vec<&'a Finding>,
     changed: Option<Changed<'a>>,
     gaps: Vec<Gap>,
+    detected: Vec<Detected<'a>>,
+    waivers: Vec<&'a WaiverRow>,
     scores: Vec<(&'a str, Score)>,
 }
 
@@ -40,6 +47,14 @@ struct Changed<'a> {
     no_longer_observed: Vec<&'a Past>,
 }
 
+/// What a rule found in events.
+#[derive(Debug)]
+struct Detected<'a> {
+    rule: &'a EventRuleRow,
+    found: u64,
+    newest: Option<&'a DetectionRow>,
+}
+
 /// What ids stand for.
 #[derive(Debug)]
 struct Names<'a> {
@@ -49,7 +64,8 @@ struct Names<'a> {
 
 impl<'a> Parts<'a> {
     pub(super) fn of(report: &'a Report, about: &About<'a>) -> Self {
-        let failing: Vec<&Finding> = about.findings(VerdictKind::Fail).collect();
+        let (failing, waived): (Vec<&Finding>, Vec<&Finding>) =
+            about.findings(VerdictKind::Fail).partition(|finding| finding.is_open_failure());
         let not_observed: Vec<&Finding> = about.findings(VerdictKind::Unknown).collect();
         let changed = report.changes.as_ref().map(|changes| {
             let with = |ids: &[String]| {
@@ -70,7 +86,20 @@ impl<'a> Parts<'a> {
             .filter(|framework| about.takes_framework(&framework.id))
             .map(|framework| (framework.title.as_str(), Score::of(framework)))
             .collect();
-        Self { report, names: Names::of(report), failing, not_observed, changed, gaps, scores }
+        // Waivers are about all accounts too, and somebody who is told of some cannot mend them.
+        let waivers = report.waivers.iter().filter(|_| !about.is_limited());
+        Self {
+            report,
+            names: Names::of(report),
+            failing,
+            waived: waived.len() as u64,
+            not_observed,
+            changed,
+            gaps,
+            detected: detected(report, about),
+            waivers: waivers.flat_map(|waivers| waivers.to_look_at()).collect(),
+            scores,
+        }
     }
 
     pub(super) fn numbers(&self) -> Numbers {
@@ -80,7 +109,9 @@ impl<'a> Parts<'a> {
         Numbers {
             failing: self.failing.len() as u64,
             critical: critical(&self.failing),
+            waived: self.waived,
             not_observed: self.not_observed.len() as u64,
+            detections: self.detected.iter().map(|detected| detected.found).sum(),
             changes: self.changed.as_ref().map(|changed| ChangeNumbers {
                 new: changed.new.len() as u64,
                 new_critical: critical(&changed.new),
@@ -114,7 +145,9 @@ impl<'a> Parts<'a> {
                 &changed.no_longer_observed,
             ));
         }
+        sections.push(self.detections());
         sections.push(self.not_observed());
+        sections.push(self.waivers());
         sections.push(self.frameworks());
         sections.retain(|section| !section.rows.is_empty());
         sections
@@ -186,6 +219,48 @@ impl<'a> Parts<'a> {
         section("not_observed", "Not observed", String::new(), GAPS, rows)
     }
 
+    /// What event rules found, rule by rule.
+    fn detections(&self) -> Section {
+        let rows = self.detected.iter().map(|Detected { rule, found, newest }| {
+            let tactics: Vec<&str> = rule.tactics.iter().map(|tactic| tactic.name.as_str()).collect();
+            let last = newest.map(|row| {
+                let time = row.time.as_deref().map(crate::report::time).unwrap_or_default();
+                let actor = row.actor.name.as_deref().unwrap_or("an unknown actor");
+                format!(
+                    "last {time} by {actor}, in {}",
+                    row.account.as_deref().unwrap_or("an unknown account")
+                )
+            });
+            Row {
+                severity: rule.severity.as_str(),
+                cells: vec![
+                    cell(&rule.name, &tactics.join(", ")),
+                    cell(&counted(*found, "detection"), &last.unwrap_or_default()),
+                ],
+            }
+        });
+        section("detections", "Detected in events", String::new(), DETECTIONS, rows)
+    }
+
+    /// Waivers that end soon, have ended, or do nothing.
+    fn waivers(&self) -> Section {
+        let rows = self.waivers.iter().map(|row| {
+            let failing = match row.failing {
+                0 => String::new(),
+                n => counted(n, "failure"),
+            };
+            Row {
+                severity: "",
+                cells: vec![
+                    cell(&row.news(), &failing),
+                    cell(&row.selector.words(), ""),
+                    cell(&row.waiver.words(), ""),
+                ],
+            }
+        });
+        section("waivers", "Waivers to look at", String::new(), WAIVERS, rows)
+    }
+
     fn frameworks(&self) -> Section {
         let rows = self.scores.iter().map(|(title, score)| {
             let (percent, words) = score.words();
@@ -221,6 +296,23 @@ impl<'a> Names<'a> {
         };
         Row { severity: severity.as_str(), cells: vec![self.control(control), cell(resource, &place)] }
     }
+}
+
+/// What the rules found that the receiver is told of, the gravest first. Whoever is told of some accounts only is
+/// told of the detections that are kept in full, since the others are counted over all accounts.
+fn detected<'a>(report: &'a Report, about: &About<'_>) -> Vec<Detected<'a>> {
+    let Some(detections) = &report.detections else { return Vec::new() };
+    let told = detections.rules.iter().filter(|rule| rule.found > 0 && about.takes_rule(rule.severity));
+    let detected = told.map(|rule| {
+        let mut rows = detections.detections.iter().filter(|row| {
+            row.rule == rule.id && row.account.as_deref().is_none_or(|account| about.takes_account(account))
+        });
+        // They stand newest first.
+        let newest = rows.next();
+        let seen = u64::from(newest.is_some()) + rows.count() as u64;
+        Detected { rule, found: if about.limits_accounts() { seen } else { rule.found }, newest }
+    });
+    detected.filter(|detected| detected.found > 0).collect()
 }
 
 fn section(

@@ -11,6 +11,12 @@ pub(super) fn headline(numbers: Numbers, judged: u64) -> String {
         Some(changes) => of_changes(numbers, changes),
         None => of_state(numbers),
     };
+    if numbers.detections > 0 {
+        words.push(format!("{} {} in events", numbers.detections, detections(numbers.detections)));
+    }
+    if numbers.waived > 0 {
+        words.push(format!("{} waived", numbers.waived));
+    }
     if numbers.not_observed > 0 {
         words.push(format!("{} not observed", numbers.not_observed));
     }
@@ -42,6 +48,7 @@ fn of_changes(numbers: Numbers, changes: ChangeNumbers) -> Vec<String> {
 fn of_state(numbers: Numbers) -> Vec<String> {
     vec![match numbers.failing {
         0 if numbers.not_observed > 0 => "nothing that was seen fails".to_owned(),
+        0 if numbers.waived > 0 => "nothing fails that is not waived".to_owned(),
         0 => "nothing fails".to_owned(),
         n => format!("{n} {}{}", failures(n), critical(numbers.critical)),
     }]
@@ -49,6 +56,10 @@ fn of_state(numbers: Numbers) -> Vec<String> {
 
 const fn failures(n: u64) -> &'static str {
     if n == 1 { "failure" } else { "failures" }
+}
+
+const fn detections(n: u64) -> &'static str {
+    if n == 1 { "detection" } else { "detections" }
 }
 
 fn critical(n: u64) -> String {

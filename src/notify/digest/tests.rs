@@ -153,3 +153,45 @@ fn nothing_to_tell_is_not_told_except_always() {
         assert_eq!(is_due(report, When::Failures), failures);
     }
 }
+
+#[test]
+fn what_was_detected_is_told_rule_by_rule_with_what_was_not_read() {
+    let report = crate::report::detected::report();
+    let told = digest(&report, everything());
+    let section = told.sections.iter().find(|section| section.id == "detections").expect("the section");
+    let found = report.detections.as_ref().expect("detections").totals.total();
+    assert_eq!(told.numbers.detections, found);
+    assert!(told.headline.contains(&format!("{found} detections in events")), "{}", told.headline);
+    assert!(
+        told.notice.contains("Not all events were looked at: 1 event rule did not run"),
+        "{}",
+        told.notice
+    );
+    assert_eq!(section.rows[0].severity, "high");
+    assert!(section.rows[0].cells[1].note.starts_with("last 2026-"), "{:?}", section.rows[0]);
+
+    // Some accounts, a severity, and controls of a framework.
+    let accounts = [sample::PROD.parse::<AccountId>().expect("account")];
+    let some = digest(&report, Rule { accounts: &accounts, ..everything() }).numbers.detections;
+    assert!(some > 0 && some < found, "{some} of {found}");
+    let critical = Rule { min_severity: Some(Severity::Critical), ..everything() };
+    assert_eq!(digest(&report, critical).numbers.detections, 0);
+    let frameworks = ["cis-aws-3.0".to_owned()];
+    assert_eq!(digest(&report, Rule { frameworks: &frameworks, ..everything() }).numbers.detections, 0);
+}
+
+#[test]
+fn what_is_waived_is_counted_apart_and_waivers_that_end_are_told() {
+    let report = sample::waived();
+    let told = digest(&report, everything());
+    let failing =
+        report.findings.iter().filter(|finding| finding.verdict == VerdictKind::Fail).count() as u64;
+    assert_eq!(told.numbers.waived, 1);
+    assert_eq!(told.numbers.failing, failing - 1);
+    assert!(told.headline.contains("1 waived"), "{}", told.headline);
+    let section = told.sections.iter().find(|section| section.id == "waivers").expect("the section");
+    assert!(section.rows.iter().any(|row| row.cells[0].text.contains("expired 1 day ago")), "{section:?}");
+    let accounts = [sample::PROD.parse::<AccountId>().expect("account")];
+    let some = digest(&report, Rule { accounts: &accounts, ..everything() });
+    assert!(!ids(&some).contains(&"waivers"), "they are about all accounts");
+}

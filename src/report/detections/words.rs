@@ -52,7 +52,7 @@ impl Detections {
     }
 
     /// What was not read, did not run or may have been missed: a sentence each, without a full stop.
-    pub(in crate::report) fn missed(&self) -> Vec<String> {
+    pub(crate) fn missed(&self) -> Vec<String> {
         let Some(read) = &self.read else { return Vec::new() };
         let EventsRead { inputs, unread_inputs, unfetched, correlations, rules_left_out, .. } = read;
         let mut missed = Vec::new();
