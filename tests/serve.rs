@@ -1,6 +1,11 @@
 //! `upright serve`: the real binary, its plan, its answers over HTTP, its runs against a replayed AWS, and its end.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is missing"
+)]
 
 mod common;
 
