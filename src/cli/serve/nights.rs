@@ -104,14 +104,15 @@ impl<C: Clock> Nights<'_, C> {
         let worked = self.work(job, &claim, started_at).await;
         let Worked { outcome, says, report } = worked;
         let ended = Ended { at: self.clock.now(), outcome, says };
+        self.state.ends(&job.name, &ended, report.as_deref());
+        self.settle(claim, outcome).await;
+        // Told last: who reads it finds all of it in the archive and on the page.
         let seconds = ended.at.duration_since(started_at).as_secs();
         match outcome {
             Outcome::Success => info!(job = %job.name, %due, seconds, "Run done: {}", ended.says),
             Outcome::Failed => error!(job = %job.name, %due, seconds, "Run failed: {}", ended.says),
             Outcome::Abandoned => warn!(job = %job.name, %due, seconds, "Run abandoned: {}", ended.says),
         }
-        self.state.ends(&job.name, &ended, report.as_deref());
-        self.settle(claim, outcome).await;
     }
 
     /// Does the work on a thread of its own, and keeps the claim meanwhile.
