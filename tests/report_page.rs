@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use upright::controls::VerdictKind;
 use upright::events::ruleset::{Loader, Options as RuleOptions};
 use upright::events::source::{Input, Options};
-use upright::events::{own, scan::scan};
+use upright::events::{own, scan::Scan};
 use upright::report::{Changes, Destination, Detections, Format, Limits, Past, Report, write_files};
 use upright_testkit::{hostile_account, hostile_report, hostile_strings, shown, synthetic_report, workspace};
 
@@ -159,7 +159,9 @@ fn detections(report: &Report) -> Detections {
         [Input::bytes("trail.json", records), Input::bytes("cut.json", br#"{"Records":[{"a""#.to_vec())];
     let mut collector = Detections::collect(Limits::default());
     let options = Options::default();
-    let scanned = scan(inputs, &set, &options, NonZeroUsize::MIN, |told| collector.take(&told));
+    let mut scan = Scan::new(&set, options.clone(), NonZeroUsize::MIN);
+    scan.read(inputs, |told| collector.take(&told));
+    let scanned = scan.finish(|told| collector.take(&told));
     collector.finish(&scanned, &set, &issues, &options)
 }
 

@@ -210,7 +210,8 @@ fn scan(arguments: &ScanArguments, config: &Config, started_at: Timestamp) -> Re
     let controls = settings::controls(config)?;
     let attestations = settings::attestations(config, day(started_at))?;
     // Before the scan: it is over soon where the file is wrong, and may write over it.
-    let since = arguments.since.as_deref().map(|path| Ok((reports::read(path)?, path))).transpose()?;
+    let since = arguments.since.as_deref();
+    let since = since.map(|path| reports::read(path).map(|report| (report, path))).transpose()?;
     // So is the archive asked: a scan whose run cannot be kept is not begun.
     let archive = config.archive.as_ref().map(|place| archives::reach(config, place)).transpose()?;
     let scan = Scan {

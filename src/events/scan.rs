@@ -148,7 +148,8 @@ mod tests {
                 Input::bytes(input.to_string(), lines.join("\n").into_bytes())
             });
             let mut outputs = Vec::new();
-            scan(inputs, &rules, &Options::default(), NonZeroUsize::new(workers).unwrap(), |told| {
+            let mut scan = Scan::new(&rules, Options::default(), NonZeroUsize::new(workers).unwrap());
+            scan.read(inputs, |told| {
                 if let Told::Detection(detection) = told {
                     outputs.push(detection.output.clone());
                     assert_eq!(detection.event.get(), serde_json::to_string(&detection.event).unwrap());

@@ -67,6 +67,15 @@ fn enormous() -> Report {
         newly_judged: Vec::new(),
         no_longer_judged: Vec::new(),
         still_failing: 0,
+        failing_since: std::collections::BTreeMap::new(),
+        changed_evidence: Vec::new(),
+        scope: crate::report::ScopeChanges {
+            accounts_added: Vec::new(),
+            accounts_removed: Vec::new(),
+            controls_added: Vec::new(),
+            controls_removed: Vec::new(),
+            controls_changed: Vec::new(),
+        },
     });
     report
 }
