@@ -268,7 +268,7 @@ fn quote_or_backslash(bytes: &[u8], start: usize) -> Option<usize> {
     for _ in 0..WORDS {
         let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
         let word = u64::from_le_bytes(*word);
-        let found = zero_bytes(word ^ EACH * 0x22) | zero_bytes(word ^ EACH * 0x5c);
+        let found = zero_bytes(word ^ (EACH * 0x22)) | zero_bytes(word ^ (EACH * 0x5c));
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }

@@ -34,7 +34,7 @@ pub(super) struct Ready {
 pub(super) fn ready(config: &Config, now: Timestamp) -> Result<Vec<Ready>, Stopped> {
     if config.schedule.is_empty() {
         return Err(Stopped::usage(miette::miette!(
-            help = "write one, such as `schedule: [{{ name: nightly, cron: \"30 2 * * *\" }}]`",
+            help = "write one, such as `schedule: [{ name: nightly, cron: \"30 2 * * *\" }]`",
             "there is no job in `schedule` of the configuration"
         )));
     }

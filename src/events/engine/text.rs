@@ -174,7 +174,7 @@ impl TimePart {
 pub struct Expression {
     regex: Regex,
     /// A text that is in every text it matches, where one is easily told.
-    literal: Option<Finder<'static>>,
+    literal: Option<Box<Finder<'static>>>,
 }
 
 impl Expression {
@@ -184,7 +184,8 @@ impl Expression {
     /// When it is none of the [syntax](https://docs.rs/regex/latest/regex/#syntax), or too large.
     pub fn new(pattern: &str) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(pattern).size_limit(LARGEST_EXPRESSION).build()?;
-        Ok(Self { regex, literal: literal_in(pattern).map(|literal| Finder::new(literal).into_owned()) })
+        let literal = literal_in(pattern).map(|literal| Box::new(Finder::new(literal).into_owned()));
+        Ok(Self { regex, literal })
     }
 
     /// Compiles an expression that must match a whole text, as Falco's `regex` must.
