@@ -173,6 +173,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
 
 fn explain(arguments: &ScanArguments, config: &Config, today: Date) -> Done {
     let controls = settings::controls(config)?;
+    settings::attestations(config, today)?;
     let asked = Asked::of(&controls, config, Waivers::read(config, today)?.as_ref());
     let plan = plan(&asked.wanted, &asked.scope, None);
     if arguments.json { print_json(&plan) } else { print(&plan.to_string()) }

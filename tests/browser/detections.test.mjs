@@ -34,6 +34,8 @@ async function shown(on = page) {
 async function choose(key, value) {
   const list = explorer().locator(`.choice[data-key="${key}"]`);
   await list.locator("summary").click();
+  // A list is filled when the browser tells that it was opened, which is after the click.
+  await list.locator("label").first().waitFor();
   await list.locator("input[type=checkbox]").evaluateAll((boxes, wanted) => boxes.find((box) => box.value === wanted).click(), value);
   await list.locator("summary").click();
 }
