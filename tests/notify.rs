@@ -9,84 +9,16 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use common::receivers::{KEY, Receivers};
 use common::{UPRIGHT, offline, plain};
 use serde_json::Value;
-use tempfile::TempDir;
 use upright_testkit::{Emulator, Run, Server, World, workspace};
 
 const PASSWORD: &str = "pa55word-of-the-test";
-const KEY: &str = "k3y-of-the-test";
 const TOKEN: &str = "t0ken-in-the-address";
-
-/// The servers of `tests/support/receivers.py`, for as long as the value lives.
-struct Receivers {
-    child: Child,
-    dir: TempDir,
-    smtp: u64,
-    http: u64,
-}
-
-impl Receivers {
-    fn start(options: &[&str]) -> Self {
-        let (root, dir) = (workspace().unwrap(), TempDir::new().unwrap());
-        let mut child = Command::new(root.join(".venv/bin/python"))
-            .arg(root.join("tests/support/receivers.py"))
-            .arg(dir.path())
-            .args(["--key", KEY])
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ports: Value = serde_json::from_str(&line).unwrap();
-        let port = |name: &str| ports[name].as_u64().unwrap();
-        Self { smtp: port("smtp"), http: port("http"), child, dir }
-    }
-
-    /// The messages of a kind that were taken, in order.
-    fn taken(&self, kind: &str) -> Vec<Value> {
-        let mut files: Vec<_> = std::fs::read_dir(self.dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(kind))
-            .collect();
-        files.sort();
-        files
-            .iter()
-            .map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
-            .collect()
-    }
-
-    fn ca(&self) -> String {
-        self.dir.path().join("ca.pem").display().to_string()
-    }
-
-    /// A configuration that mails to these addresses.
-    fn mailing(&self, security: &str, more: &str, to: &str) -> String {
-        let port = self.smtp;
-        format!(
-            "notify:\n  name: ACME org\n  mail:\n    from: Upright <upright@example.com>\n    via: {{ smtp: {{ host: \
-             localhost, port: {port}, security: {security}, timeout_seconds: 20{more} }} }}\n    to:\n{to}"
-        )
-    }
-
-    fn trusted(&self) -> String {
-        format!(", ca_file: '{}'", self.ca())
-    }
-}
-
-impl Drop for Receivers {
-    fn drop(&mut self) {
-        // Both fail only when it has ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 const ANN: &str = "      - addresses: [ann@example.com]\n";
 

@@ -10,6 +10,7 @@
 
 pub mod disturbed;
 pub mod everything;
+pub mod receivers;
 pub mod store;
 
 use std::time::Duration;
