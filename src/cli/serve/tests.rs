@@ -408,3 +408,27 @@ fn scheduled(config: &Path) -> crate::config::ScheduledJob {
         catch_up_hours: 24,
     }
 }
+
+/// The example rules would be silent for ever about numbers that the daemon does not have.
+#[tokio::test]
+async fn alert_rules_are_about_numbers_that_the_daemon_has() {
+    let text = include_str!("../../../infra/prometheus-alerts.yaml");
+    let rules: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+    let rules = rules["groups"][0]["rules"].as_array().unwrap();
+    assert!(rules.len() > 3);
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::new(folder.path(), "2027-03-27T00:00:00Z");
+    daemon.serve(1, "2027-03-28T00:00:00Z", done).await;
+    let numbers = daemon.state.metrics();
+    let name = regex::Regex::new("upright_[a-z_]+").unwrap();
+    for rule in rules {
+        assert!(
+            rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string(),
+            "{rule}"
+        );
+        for name in name.find_iter(rule["expr"].as_str().unwrap()) {
+            let family = name.as_str().trim_end_matches("_total");
+            assert!(numbers.contains(&format!("# TYPE {family} ")), "{family}: {numbers}");
+        }
+    }
+}
