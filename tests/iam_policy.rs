@@ -214,3 +214,14 @@ fn the_trust_policy_lets_the_scanner_in_and_nobody_else() {
     ] } });
     assert_eq!(statements(&iam_policy(&["--trust", session])), &[by_session]);
 }
+
+#[test]
+fn the_archive_of_the_configuration_is_in_the_policy_of_the_scanner_alone() {
+    let world = upright_testkit::World::new(common::UPRIGHT).unwrap();
+    world.write("upright.yaml", "archive: s3://acme-audit/upright\norganization: true\n").unwrap();
+    let of = |role: &str| common::offline(&world, &["iam-policy", "--role", role]).json().unwrap();
+    let scanner = allowed(&of("scanner"));
+    assert_eq!(scanner["s3:PutObject"], "arn:aws:s3:::acme-audit/upright/*");
+    assert_eq!(scanner["s3:ListBucket"], "arn:aws:s3:::acme-audit");
+    assert!(!allowed(&of("member")).contains_key("s3:PutObject"));
+}

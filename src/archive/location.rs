@@ -8,6 +8,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// The directory that an archive lies in where nothing else is said, relative to the current one.
 const DEFAULT: &str = "upright-data";
@@ -32,6 +33,30 @@ pub enum Location {
 pub struct BadLocation {
     text: String,
     why: &'static str,
+}
+
+impl Location {
+    /// The policy statements that an archive there needs: none for a directory.
+    #[must_use]
+    pub fn statements(&self, partition: &str) -> Vec<Value> {
+        let Self::Bucket { bucket, prefix } = self else { return Vec::new() };
+        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        let below = if prefix.is_empty() { "*".to_owned() } else { format!("{prefix}/*") };
+        let mut list =
+            json!({ "Sid": "ListArchive", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket });
+        if !prefix.is_empty()
+            && let Some(list) = list.as_object_mut()
+        {
+            list.insert("Condition".to_owned(), json!({ "StringLike": { "s3:prefix": [below] } }));
+        }
+        let keep = json!({
+            "Sid": "KeepInArchive",
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            "Resource": format!("{bucket}/{below}"),
+        });
+        vec![keep, list]
+    }
 }
 
 impl Default for Location {
@@ -129,6 +154,19 @@ mod tests {
             assert_eq!(text.parse::<Location>().unwrap(), expected, "{text}");
         }
         assert_eq!("s3://acme-audit/a/".parse::<Location>().unwrap().to_string(), "s3://acme-audit/a");
+    }
+
+    #[test]
+    fn an_archive_in_s3_needs_its_prefix_and_no_more() {
+        let statements = |text: &str| text.parse::<Location>().unwrap().statements("aws-cn");
+        assert_eq!(statements("upright-data"), Vec::<Value>::new());
+        let of_prefix = statements("s3://acme-audit/upright");
+        assert_eq!(of_prefix[0]["Resource"], "arn:aws-cn:s3:::acme-audit/upright/*");
+        assert_eq!(of_prefix[1]["Resource"], "arn:aws-cn:s3:::acme-audit");
+        assert_eq!(of_prefix[1]["Condition"]["StringLike"]["s3:prefix"], json!(["upright/*"]));
+        let whole = statements("s3://acme-audit");
+        assert_eq!(whole[0]["Resource"], "arn:aws-cn:s3:::acme-audit/*");
+        assert_eq!(whole[1].get("Condition"), None);
     }
 
     #[test]

@@ -97,6 +97,9 @@ pub(super) fn run(arguments: IamPolicyArguments) -> Done {
     for receiver in BTreeSet::from_iter(arguments.send.iter().chain(&config.send)) {
         policies.allow_sending(*receiver, &arguments.partition);
     }
+    if let Some(archive) = &config.archive {
+        policies.allow_archive(archive, &arguments.partition);
+    }
     if let Some(notify) = &config.notify {
         policies.allow_telling(notify, &arguments.partition);
     }

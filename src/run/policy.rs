@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::accounts::{self, Made, Scope};
+use crate::archive::Location;
 use crate::collect::Wanted;
 use crate::config::Notify;
 use crate::notify::{Receiver, telling_statements};
@@ -30,6 +31,13 @@ impl Policies {
             if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
                 statements.extend(to.statements(partition));
             }
+        }
+    }
+
+    /// Adds what keeping runs needs, which is done with the credentials that the scan starts with.
+    pub fn allow_archive(&mut self, archive: &Location, partition: &str) {
+        if let Some(statements) = self.scanner.get_mut("Statement").and_then(Value::as_array_mut) {
+            statements.extend(archive.statements(partition));
         }
     }
 
