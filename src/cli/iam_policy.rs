@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::output::print_json;
+use super::scan::day;
 use super::settings::{self, ScopeArguments};
 use super::{Done, Stopped};
 use crate::events::remote::policy::{self, Wanted};
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: IamPolicyArguments) -> Done {
         return print_json(&trust_policy(scanner, config.external_id.as_deref(), &arguments.partition));
     }
     let controls = settings::controls(&config)?;
-    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let today = day(Timestamp::now());
     let waivers = settings::Waivers::read(&config, today)?;
     let wanted = settings::wanted(&controls, waivers.as_ref());
     let scope = settings::scope(&config, waivers.as_ref());

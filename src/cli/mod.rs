@@ -20,6 +20,7 @@ mod scan;
 mod send;
 mod serve;
 mod settings;
+mod threads;
 mod waive;
 
 use std::ffi::OsString;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::output::print;
 use super::settings;
+use super::threads::{block_on, interrupted};
 use super::{Done, Exit, Stopped};
 use crate::config::Config;
 use crate::notify::{Delivery, News, Telling, tell};
@@ -94,18 +95,6 @@ fn deliver(config: &Config, news: &News<'_>) -> Result<Vec<Delivery>, Stopped> {
     let (source, limits) = (settings::source(config), settings::limits(config));
     let telling =
         Telling { notify, source: &source, limits: &limits, html_max_findings: config.html_max_findings };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
-    let told = runtime.block_on(async {
-        tokio::select! {
-            deliveries = tell(&telling, news) => Ok(deliveries),
-            _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
-                "interrupted while people were told; some messages may be sent"
-            ))),
-        }
-    });
-    runtime.shutdown_background();
-    told
+    let stop = interrupted("interrupted while people were told; some messages may be sent");
+    block_on(async { Ok(tell(&telling, news).await) }, stop)
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
@@ -10,9 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::{print, print_json};
-use super::{Done, Exit, Stopped, archives, settings};
+use super::settings::AccessArguments;
+use super::{Done, Exit, Stopped, archives};
 use crate::archive::{Archive, Keep, KeptRun, Location, Manifest, Removed, RunId};
-use crate::config::{Config, RegionName};
+use crate::config::Config;
 use crate::report::printable;
 
 #[derive(Debug, Args)]
@@ -80,27 +80,14 @@ pub(super) struct PlaceArguments {
     /// The archive: a directory, or s3://bucket/prefix [default: that of the configuration, or upright-data]
     #[arg(long, value_name = "WHERE", value_parser = Location::from_str)]
     archive: Option<Location>,
-    /// Configuration file [default: upright.yaml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Profile of the AWS configuration files, for an archive in S3
-    #[arg(long)]
-    profile: Option<String>,
-    /// Region to ask first, for an archive in S3
-    #[arg(long, value_name = "REGION", value_parser = RegionName::from_str)]
-    home_region: Option<RegionName>,
+    #[command(flatten)]
+    access: AccessArguments,
 }
 
 impl PlaceArguments {
     /// The configuration file with the flags put over it.
     pub(super) fn config(&self) -> Result<Config, Stopped> {
-        let mut config: Config = settings::configuration(self.config.as_deref())?;
-        if self.profile.is_some() {
-            config.profile.clone_from(&self.profile);
-        }
-        if self.home_region.is_some() {
-            config.home_region.clone_from(&self.home_region);
-        }
+        let mut config = self.access.config()?;
         if self.archive.is_some() {
             config.archive.clone_from(&self.archive);
         }

@@ -15,6 +15,7 @@ use super::archives::Stored;
 use super::events::detect::detector;
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments, Waivers};
+use super::threads::{block_on, interrupted};
 use super::{Done, Exit, Stopped, archives, notify, send};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
@@ -126,10 +127,7 @@ impl Until {
     /// Waits for it.
     async fn comes(&mut self) -> Stopped {
         match self {
-            Self::Interrupted => match tokio::signal::ctrl_c().await {
-                Ok(()) => Stopped::could_not_run(miette::miette!("interrupted; no report was written")),
-                Err(_) => std::future::pending().await,
-            },
+            Self::Interrupted => interrupted("interrupted; no report was written").await,
             Self::Told(told) => match told.wait_for(Option::is_some).await.map(|why| *why) {
                 Ok(why) => abandoned(why),
                 // Nobody is left who could say so.
@@ -351,19 +349,7 @@ fn observe(scan: &Scan<'_>, asked: &Asked, until: &mut Until) -> Result<Observed
         let tally = Tally { requests: 0, retries: 0, throttles: 0 };
         return Ok(Observed { inventory, calls: Vec::new(), tally });
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
-    let observed = runtime.block_on(async {
-        tokio::select! {
-            observed = ask_aws(scan.config, asked, scan.quiet) => observed,
-            stopped = until.comes() => Err(stopped),
-        }
-    });
-    // Calls that hang must not hold the program back.
-    runtime.shutdown_background();
-    observed
+    block_on(ask_aws(scan.config, asked, scan.quiet), until.comes())
 }
 
 async fn ask_aws(config: &Config, asked: &Asked, quiet: bool) -> Result<Observed, Stopped> {

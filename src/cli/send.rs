@@ -1,6 +1,7 @@
 //! Sending the findings of a scan, after its reports are written.
 
 use super::settings;
+use super::threads::{block_on, interrupted};
 use super::{Done, Exit, Stopped};
 use crate::aws::Aws;
 use crate::config::Config;
@@ -12,7 +13,8 @@ use crate::report::Report;
 /// It has connections of its own: a report says what the scan cost, and a saved inventory is sent as well.
 pub(super) fn run(report: &Report, config: &Config) -> Done {
     if config.send.contains(&Receiver::SecurityHub) {
-        let sent = block_on(to_security_hub(report, config))?;
+        let stop = interrupted("interrupted while findings were sent; the reports are written");
+        let sent = block_on(to_security_hub(report, config), stop)?;
         eprintln!("{sent}");
     }
     Ok(Exit::Clean)
@@ -25,21 +27,4 @@ async fn to_security_hub(report: &Report, config: &Config) -> Result<securityhub
         .map_err(|error| failed(&error))?;
     let role = settings::role(config);
     securityhub::send(&aws, &role, report).await.map_err(|error| failed(&error))
-}
-
-fn block_on<T>(sending: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
-    let sent = runtime.block_on(async {
-        tokio::select! {
-            sent = sending => sent,
-            _ = tokio::signal::ctrl_c() => Err(Stopped::could_not_run(miette::miette!(
-                "interrupted while findings were sent; the reports are written"
-            ))),
-        }
-    });
-    runtime.shutdown_background();
-    sent
 }

@@ -89,6 +89,35 @@ pub(super) struct ScopeArguments {
     waivers: Option<PathBuf>,
 }
 
+/// Flags that say how AWS is reached, for commands that scan no accounts.
+#[derive(Debug, Args)]
+pub(super) struct AccessArguments {
+    /// Configuration file [default: upright.yaml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Profile of the AWS configuration files
+    #[arg(long)]
+    profile: Option<String>,
+    /// Region that is asked where nothing names another
+    #[arg(long, value_name = "REGION", value_parser = RegionName::from_str)]
+    home_region: Option<RegionName>,
+}
+
+impl AccessArguments {
+    /// No flag was given.
+    pub(super) const fn none() -> Self {
+        Self { config: None, profile: None, home_region: None }
+    }
+
+    /// The configuration file with the flags put over it.
+    pub(super) fn config(&self) -> Result<Config, Stopped> {
+        let mut config = configuration(self.config.as_deref())?;
+        over(&mut config.profile, &self.profile);
+        over(&mut config.home_region, &self.home_region);
+        Ok(config)
+    }
+}
+
 /// Flags that limit what is asked of AWS at once, and say where the results go.
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::output::print;
 use super::report::read;
+use super::scan::day;
 use super::{Done, Stopped, explain, settings};
 use crate::config::{self, NewWaiver, WAIVERS_FILE_NAME};
 use crate::controls::VerdictKind;
@@ -96,7 +96,7 @@ fn must_fail(finding: &Finding) -> Result<(), Stopped> {
 }
 
 fn waiver(arguments: &WaiveArguments, finding: &Finding, max_days: u32) -> Result<NewWaiver, Stopped> {
-    let date = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let date = day(Timestamp::now());
     let expires = match arguments.expires {
         Some(expires) => expires,
         None => {

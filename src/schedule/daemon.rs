@@ -119,7 +119,7 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Mutex;
 
     use jiff::tz::TimeZone;
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     /// A clock that jumps to whatever is waited for.
-    struct Jumping(Mutex<Timestamp>);
+    pub(crate) struct Jumping(pub(crate) Mutex<Timestamp>);
 
     impl Clock for Jumping {
         fn now(&self) -> Timestamp {

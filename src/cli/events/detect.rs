@@ -18,7 +18,6 @@ use crate::report::{Collector, Detections, Limits};
 pub(in crate::cli) struct Detector {
     loaded: Loaded,
     sources: SourceArguments,
-    since: Timestamp,
 }
 
 /// What a configuration wants of events; `None` where it names no source.
@@ -32,13 +31,13 @@ pub(in crate::cli) fn detector(config: &Config, started_at: Timestamp) -> Result
     let hours = SignedDuration::from_hours(i64::from(config.event_hours));
     let since = started_at.checked_sub(hours).unwrap_or(Timestamp::MIN);
     let sources = SourceArguments::of(config, since)?;
-    Ok(Some(Detector { loaded: Chosen::files(&config.event_rules).load()?, sources, since }))
+    Ok(Some(Detector { loaded: Chosen::files(&config.event_rules).load()?, sources }))
 }
 
 impl Detector {
     /// Reads the events and says what the rules found. What cannot be read is in the answer and ends nothing.
     pub(in crate::cli) fn detect(&self) -> Detections {
-        let options = Options { since: Some(self.since), ..Options::default() };
+        let options = Options { since: self.sources.since(), ..Options::default() };
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let mut scan = Scan::new(&self.loaded.set, options.clone(), workers);
         let mut collecting = Collecting { collector: Collector::new(Limits::default()) };

@@ -2,14 +2,14 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::cli::{Stopped, settings};
-use crate::config::{Config, RegionName};
+use crate::cli::Stopped;
+use crate::cli::settings::{self, AccessArguments};
+use crate::config::Config;
 use crate::events::remote::lookup::{self, Period};
 use crate::events::remote::queue::Queue;
 use crate::events::remote::s3::{self, Address, Found};
@@ -65,41 +65,13 @@ pub(in crate::cli) struct SourceArguments {
     region: Vec<String>,
     #[command(flatten)]
     access: AccessArguments,
-}
-
-/// The word for the event history among [`Config::events`].
-const LOOKUP: &str = "lookup";
-
-/// Flags that say how AWS is reached, where it is.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct AccessArguments {
-    /// Configuration file, for how AWS is reached [default: upright.yaml, where there is one]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Profile of the AWS configuration files
-    #[arg(long)]
-    profile: Option<String>,
-    /// Region that is asked where nothing names another
-    #[arg(long, value_name = "REGION", value_parser = RegionName::from_str)]
-    home_region: Option<RegionName>,
     /// The configuration, where it has been read already.
     #[arg(skip)]
     read: Option<Config>,
 }
 
-impl AccessArguments {
-    /// Asks AWS who is calling.
-    fn connect(&self) -> Result<Remote, Stopped> {
-        let mut config = match &self.read {
-            Some(config) => config.clone(),
-            None => settings::configuration(self.config.as_deref())?,
-        };
-        config.profile = self.profile.clone().or(config.profile);
-        config.home_region = self.home_region.clone().or(config.home_region);
-        let connected = Remote::connect(&settings::source(&config), &settings::limits(&config));
-        connected.map_err(|error: RemoteError| Stopped::could_not_run(miette::miette!("{error}")))
-    }
-}
+/// The word for the event history among [`Config::events`].
+const LOOKUP: &str = "lookup";
 
 impl SourceArguments {
     /// The sources that a configuration names, from `since` on; the event history is that of its regions.
@@ -120,12 +92,8 @@ impl SourceArguments {
             until: None,
             account: Vec::new(),
             region: config.regions.iter().map(ToString::to_string).collect(),
-            access: AccessArguments {
-                config: None,
-                profile: None,
-                home_region: None,
-                read: Some(config.clone()),
-            },
+            access: AccessArguments::none(),
+            read: Some(config.clone()),
         };
         let named = arguments.named()?;
         local(&named.paths, &arguments.question())?;
@@ -175,6 +143,13 @@ impl SourceArguments {
         self.follow
     }
 
+    /// Asks AWS who is calling.
+    fn connect(&self) -> Result<Remote, Stopped> {
+        let config = self.read.clone().map_or_else(|| self.access.config(), Ok)?;
+        let connected = Remote::connect(&settings::source(&config), &settings::limits(&config));
+        connected.map_err(|error: RemoteError| Stopped::could_not_run(miette::miette!("{error}")))
+    }
+
     fn question(&self) -> Question {
         Question {
             accounts: self.account.clone(),
@@ -200,7 +175,7 @@ impl SourceArguments {
             queue: None,
         };
         if !sources.addresses.is_empty() || self.lookup || self.sqs.is_some() {
-            let remote = self.access.connect()?;
+            let remote = self.connect()?;
             if let Some(url) = &self.sqs {
                 let queue = Queue::new(&remote, url);
                 sources.queue = Some(queue.map_err(|error| Stopped::usage(miette::miette!("{error}")))?);
@@ -281,7 +256,7 @@ impl Sources<'_> {
         }
         let remote = match self.remote.take() {
             Some(remote) => remote,
-            None => self.arguments.access.connect()?,
+            None => self.arguments.connect()?,
         };
         let inputs = s3::announced(&remote, pointers, Arc::clone(&self.found));
         self.remote = Some(remote);
@@ -297,7 +272,7 @@ impl Sources<'_> {
         let given = self.arguments.public_keys.as_deref().map(verify::keys_in).transpose();
         let given = given.map_err(|error| Stopped::usage(miette::miette!("{error}")))?;
         if self.remote.is_none() && given.is_none() && !digests.is_empty() {
-            self.remote = Some(self.arguments.access.connect()?);
+            self.remote = Some(self.arguments.connect()?);
         }
         let keys = match (given, &self.remote) {
             (Some(keys), _) => KeySource::File(keys),

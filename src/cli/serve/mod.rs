@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::scan::{self, Scan, Until, day};
-use super::{Done, Exit, Stopped, archives, settings};
+use super::{Done, Exit, Stopped, archives, settings, threads};
 use crate::archive::{Archive, JobName};
 use crate::config::{Config, Listen};
 use crate::report::Report;
@@ -70,10 +70,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Done {
     };
     log_to_stderr();
     let archive = Arc::new(archives::reach(&config, place)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Stopped::could_not_run(miette::miette!("no threads could be started: {error}")))?;
+    let runtime = threads::start()?;
     let done = runtime.block_on(serve(&config, jobs, Arc::clone(&archive)));
     // A run that was abandoned must not hold the program back.
     runtime.shutdown_background();

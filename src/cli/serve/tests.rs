@@ -12,21 +12,8 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::archive::{Claimed, LocalStore, PAGE, REPORT, RunFacts, RunId, Tally};
 use crate::report::sample;
+use crate::schedule::daemon::tests::Jumping;
 use crate::schedule::{Clock, Job};
-
-/// A clock that jumps to whatever is waited for.
-struct Jumping(Mutex<Timestamp>);
-
-impl Clock for Jumping {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-
-    async fn sleep_until(&self, time: Timestamp) {
-        *self.0.lock().unwrap() = time;
-        tokio::task::yield_now().await;
-    }
-}
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
