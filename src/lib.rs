@@ -13,5 +13,6 @@ pub mod inventory;
 pub mod notify;
 pub mod report;
 pub mod run;
+pub mod scan;
 pub mod schedule;
 mod yaml;

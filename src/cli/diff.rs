@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::runs::PlaceArguments;
-use super::{Done, Exit, Stopped, archives, report, settings};
+use super::{Done, Exit, Stopped, report, settings};
 use crate::controls::Severity;
 use crate::findings::Finding;
 use crate::report::{Changes, Past, Report, printable};
+use crate::scan::{compare, keeping};
 
 /// Findings of a list that are printed at most; `--json` has all of them.
 const MAX_LINES: usize = 200;
@@ -54,7 +55,7 @@ struct NewFailures<'a> {
 pub(super) fn run(arguments: &DiffArguments) -> Done {
     let earlier = read(&arguments.earlier, &arguments.place)?;
     let mut later = read(&arguments.later, &arguments.place)?;
-    report::compare(&mut later, &earlier, Path::new(&arguments.earlier))?;
+    compare(&mut later, &earlier, Path::new(&arguments.earlier))?;
     let Some(changes) = &later.changes else { return Ok(Exit::Clean) };
     let new = new_failures(&later, changes);
     match (arguments.new_only, arguments.json) {
@@ -81,8 +82,8 @@ fn read(name: &str, place: &PlaceArguments) -> Result<Report, Stopped> {
         return Err(Stopped::usage(miette::miette!("`{}`: there is no such file", printable(name))));
     }
     let archive = place.open()?;
-    let id = archive.find(name).map_err(|error| archives::failed(&error))?;
-    archives::report_of(&archive, &id)
+    let id = archive.find(name).map_err(|error| keeping::failed(&error))?;
+    keeping::report_of(&archive, &id)
 }
 
 /// The failures that are new, worst first.

@@ -7,7 +7,6 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::output::print_json;
-use super::scan::day;
 use super::settings::{self, ScopeArguments};
 use super::{Done, Stopped};
 use crate::events::remote::policy::{self, Wanted};
@@ -15,6 +14,7 @@ use crate::events::remote::queue;
 use crate::events::remote::s3::Address;
 use crate::notify::Receiver;
 use crate::run::{policies, trust_policy};
+use crate::scan::day;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

@@ -1,6 +1,5 @@
 //! The command line: one file per command; each parses, calls the path, prints and chooses the exit code.
 
-mod archives;
 mod completions;
 mod config;
 mod controls;
@@ -17,10 +16,8 @@ mod progress;
 mod report;
 mod runs;
 mod scan;
-mod send;
 mod serve;
 mod settings;
-mod threads;
 mod waive;
 
 use std::ffi::OsString;
@@ -31,8 +28,7 @@ use clap::{Parser, Subcommand};
 
 pub use exit::Exit;
 
-/// What went wrong in a command, for people.
-type Failure = miette::Report;
+use crate::scan::{Fault, Stopped};
 
 /// A read-only posture scanner for AWS that tells what it could not see.
 #[derive(Debug, Parser)]
@@ -151,40 +147,15 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     };
-    done.unwrap_or_else(|stopped| stopped.print())
+    done.unwrap_or_else(|stopped| complain(&stopped))
 }
 
-/// A command that could not do its work.
-#[derive(Debug)]
-struct Stopped {
-    exit: Exit,
-    why: Failure,
-}
-
-impl Stopped {
-    /// What was typed or written in a file is wrong.
-    fn usage(why: impl Into<Failure>) -> Self {
-        Self { exit: Exit::Usage, why: why.into() }
-    }
-
-    /// AWS or the machine did not let it run.
-    fn could_not_run(why: impl Into<Failure>) -> Self {
-        Self { exit: Exit::CouldNotRun, why: why.into() }
-    }
-
-    /// Why, in one line.
-    const fn why(&self) -> &Failure {
-        &self.why
-    }
-
-    /// The reason on one line, without a help.
-    fn in_a_line(&self) -> String {
-        crate::report::printable(&self.why.to_string()).into_owned()
-    }
-
-    fn print(self) -> Exit {
-        eprintln!("{}", output::complaint(&format!("{:?}", self.why)));
-        self.exit
+/// Says why a command could not do its work.
+fn complain(stopped: &Stopped) -> Exit {
+    eprintln!("{}", output::complaint(&format!("{:?}", stopped.why())));
+    match stopped.fault() {
+        Fault::Input => Exit::Usage,
+        Fault::Surroundings => Exit::CouldNotRun,
     }
 }
 

@@ -1,17 +1,14 @@
-//! Telling people about a scan, as `notify` in the configuration says, and `upright notify`.
+//! `upright notify`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
 use super::output::print;
 use super::settings;
-use super::threads::{block_on, interrupted};
 use super::{Done, Exit, Stopped};
-use crate::config::Config;
-use crate::notify::{Delivery, News, Telling, tell};
-use crate::report::{Report, printable};
+use crate::notify::{Delivery, News};
+use crate::scan::telling::{deliver, line};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -54,47 +51,4 @@ pub(super) fn run(arguments: &NotifyArguments) -> Done {
     }
     print(&deliveries.iter().map(|delivery| format!("{}\n", line(delivery))).collect::<String>())?;
     Ok(if deliveries.iter().all(Delivery::is_delivered) { Exit::Clean } else { Exit::CouldNotRun })
-}
-
-/// Tells of a scan that ran, and gives back a line for each that was not reached. It ends as it would have without:
-/// whoever is not reached does not change what was found.
-pub(super) fn report(config: &Config, report: &Report) -> Vec<String> {
-    say(deliver(config, &News::Report(report)))
-}
-
-/// Tells of a scan that could not run.
-pub(super) fn failure(config: &Config, stopped: &Stopped, started_at: Timestamp) {
-    let mut why = stopped.why.to_string();
-    if let Some(help) = stopped.why.help() {
-        why.push_str(&format!(" ({help})"));
-    }
-    say(deliver(config, &News::Failure { why: &why, at: &started_at.to_string() }));
-}
-
-/// Says who was reached and who was not; the latter are given back.
-fn say(told: Result<Vec<Delivery>, Stopped>) -> Vec<String> {
-    match told {
-        Ok(deliveries) => {
-            deliveries.iter().for_each(|delivery| eprintln!("{}", line(delivery)));
-            deliveries.iter().filter(|delivery| !delivery.is_delivered()).map(line).collect()
-        }
-        Err(stopped) => {
-            let why = stopped.in_a_line();
-            stopped.print();
-            vec![why]
-        }
-    }
-}
-
-fn line(delivery: &Delivery) -> String {
-    printable(&delivery.to_string()).into_owned()
-}
-
-fn deliver(config: &Config, news: &News<'_>) -> Result<Vec<Delivery>, Stopped> {
-    let Some(notify) = &config.notify else { return Ok(Vec::new()) };
-    let (source, limits) = (settings::source(config), settings::limits(config));
-    let telling =
-        Telling { notify, source: &source, limits: &limits, html_max_findings: config.html_max_findings };
-    let stop = interrupted("interrupted while people were told; some messages may be sent");
-    block_on(async { Ok(tell(&telling, news).await) }, stop)
 }

@@ -1,26 +1,16 @@
 //! Showing how far a scan is: bars on a terminal, a line now and then in a log, or nothing.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::aws::Aws;
-use crate::run::{Progress, Snapshot};
+use crate::run::{Display, Snapshot};
 
 /// The rate shown is that of about the last so many seconds.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
-
-/// Something that shows progress. Dropping it takes away what should not stay.
-pub trait Display: Send {
-    /// How often there is something new to show.
-    fn interval(&self) -> Duration;
-    /// Shows it.
-    fn show(&mut self, snapshot: &Snapshot);
-}
 
 /// The display that suits stderr; none when the user wants quiet.
 #[must_use]
@@ -29,14 +19,6 @@ pub fn on_stderr(quiet: bool) -> Option<Box<dyn Display>> {
         (true, _) => None,
         (false, true) => Some(Box::new(Bars::new())),
         (false, false) => Some(Box::new(Lines::to(std::io::stderr()))),
-    }
-}
-
-/// Shows the progress until it is dropped; to be raced against the run with `select!`.
-pub async fn follow(progress: &Progress, aws: &Aws, display: &mut dyn Display) -> Infallible {
-    loop {
-        tokio::time::sleep(display.interval()).await;
-        display.show(&progress.snapshot(aws));
     }
 }
 

@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 
 use super::output::{Stdout, no_stdout, print, print_json};
 use super::runs::PlaceArguments;
+use super::settings;
 use super::{Done, Exit, Stopped};
-use super::{archives, settings};
-use crate::report::{self, Changes, Destination, Detections, Format, Report, WriteError, printable};
+use crate::report::{self, Destination, Detections, Format, Report, WriteError, printable};
+use crate::scan::{compare, keeping};
 
 #[derive(Debug, Args)]
 #[command(
@@ -73,8 +74,8 @@ pub(super) fn run(arguments: &ReportArguments) -> Done {
 /// The report of a run that is kept.
 fn kept(place: &PlaceArguments, run: &str) -> Result<Report, Stopped> {
     let archive = place.open()?;
-    let id = archive.find(run).map_err(|error| archives::failed(&error))?;
-    archives::report_of(&archive, &id)
+    let id = archive.find(run).map_err(|error| keeping::failed(&error))?;
+    keeping::report_of(&archive, &id)
 }
 
 /// Writes the report that `read_it` gives and that errors call `from`.
@@ -142,22 +143,4 @@ pub(super) fn read(path: &Path) -> Result<Report, Stopped> {
 fn detections(path: &Path) -> Result<Detections, Stopped> {
     report::read_lines(path, report::Limits::default())
         .map_err(|error| Stopped::usage(miette::miette!("{}", printable(&error.to_string()))))
-}
-
-/// Puts into the report what changed since the earlier one, which is from `path`.
-pub(super) fn compare(report: &mut Report, earlier: &Report, path: &Path) -> Result<(), Stopped> {
-    report.changes = Changes::between(earlier, report);
-    if report.changes.is_some() {
-        return Ok(());
-    }
-    let (then, now) = (&earlier.run, &report.run);
-    let why = format!(
-        "`{}` is not earlier: its run {} saw the accounts at {}, and run {} saw them at {}",
-        path.display(),
-        then.id,
-        then.observed_at,
-        now.id,
-        now.observed_at
-    );
-    Err(Stopped::usage(miette::miette!("{}", printable(&why))))
 }

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::output::{print, print_json};
 use super::settings::AccessArguments;
-use super::{Done, Exit, Stopped, archives};
+use super::{Done, Exit, Stopped};
 use crate::archive::{Archive, Keep, KeptRun, Location, Manifest, Removed, RunId};
 use crate::config::Config;
 use crate::report::printable;
+use crate::scan::keeping;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -97,7 +98,7 @@ impl PlaceArguments {
     /// The archive that is meant.
     pub(super) fn open(&self) -> Result<Archive, Stopped> {
         let config = self.config()?;
-        archives::open(&config, &config.archive.clone().unwrap_or_default())
+        keeping::open(&config, &config.archive.clone().unwrap_or_default())
     }
 }
 
@@ -112,7 +113,7 @@ pub(super) fn run(arguments: &RunsArguments) -> Done {
 }
 
 fn list(archive: &Archive, is_json: bool) -> Done {
-    let runs = archive.runs().map_err(|error| archives::failed(&error))?;
+    let runs = archive.runs().map_err(|error| keeping::failed(&error))?;
     let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
     for KeptRun { id, manifest } in runs {
         match manifest {
@@ -167,8 +168,8 @@ fn size(bytes: u64) -> String {
 }
 
 fn show(archive: &Archive, run: &str, is_json: bool) -> Done {
-    let id = archive.find(run).map_err(|error| archives::failed(&error))?;
-    let manifest = archive.manifest(&id).map_err(|error| archives::failed(&error))?;
+    let id = archive.find(run).map_err(|error| keeping::failed(&error))?;
+    let manifest = archive.manifest(&id).map_err(|error| keeping::failed(&error))?;
     if is_json { print_json(&manifest) } else { print(&shown(&manifest)) }
 }
 
@@ -222,7 +223,7 @@ fn remove(archive: &Archive, runs: &[String], keep: Keep, is_json: bool) -> Done
     // All of them are found before the first is removed: a wrong one is told while nothing is gone.
     let ids: Result<Vec<RunId>, _> = runs.iter().map(|run| archive.find(run)).collect();
     let mut removed = Removed::default();
-    for id in ids.map_err(|error| archives::failed(&error))? {
+    for id in ids.map_err(|error| keeping::failed(&error))? {
         match archive.remove(&id) {
             Ok(()) => removed.runs.push(id),
             Err(error) => removed.errors.push(error),
@@ -230,14 +231,14 @@ fn remove(archive: &Archive, runs: &[String], keep: Keep, is_json: bool) -> Done
     }
     let now = Timestamp::now();
     if !keep.is_everything() {
-        removed.extend(archive.retain(keep, now).map_err(|error| archives::failed(&error))?);
+        removed.extend(archive.retain(keep, now).map_err(|error| keeping::failed(&error))?);
     }
-    removed.extend(archive.tidy(now).map_err(|error| archives::failed(&error))?);
+    removed.extend(archive.tidy(now).map_err(|error| keeping::failed(&error))?);
     if is_json {
         let errors = removed.errors.iter().map(|error| printable(&error.to_string()).into_owned()).collect();
         print_json(&RemovedRuns { removed: &removed.runs, leftovers: &removed.leftovers, errors })?;
     } else {
-        print(&archives::told(&removed))?;
+        print(&keeping::told(&removed))?;
     }
     Ok(if removed.errors.is_empty() { Exit::Clean } else { Exit::CouldNotRun })
 }

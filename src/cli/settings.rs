@@ -1,27 +1,19 @@
 //! What was typed and what `upright.yaml` says, made into what it means.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use jiff::civil::Date;
 
 use super::Stopped;
-use crate::accounts::{RoleSettings, Scope, Selector};
-use crate::archive::{Keep, Location};
-use crate::aws::{Limits, Source};
-use crate::collect::Wanted;
-use crate::config::{self, AccountId, Attestation, Config, Notify, RegionName, Selection};
-use crate::controls::{ControlSet, Severity};
-use crate::findings::{Finding, Waiver, waiver};
-use crate::inventory::Inventory;
+use crate::archive::Location;
+use crate::config::{self, AccountId, Config, RegionName, Selection};
+use crate::controls::Severity;
 use crate::notify::Receiver;
-use crate::report::{self, Format, printable};
-use crate::yaml;
+use crate::report::Format;
+pub(super) use crate::scan::settings::*;
 
 /// Flags that say what is scanned and by which controls; each overrides the key of the same name in
 /// `upright.yaml`.
@@ -226,210 +218,6 @@ pub(super) fn configuration(named: Option<&Path>) -> Result<Config, Stopped> {
     match named.or_else(|| Some(Path::new(config::FILE_NAME)).filter(|path| path.exists())) {
         Some(path) => config::load(path).map_err(Stopped::usage),
         None => Ok(Config::default()),
-    }
-}
-
-/// The controls that a configuration asks for.
-pub(super) fn controls(config: &Config) -> Result<ControlSet, Stopped> {
-    let wrong = |why: String| Stopped::usage(miette::miette!("{why}"));
-    let mut set = all_controls(config)?;
-    if let Some(level) = config.level {
-        set.limit_to_level(&config.frameworks, level).map_err(wrong)?;
-    }
-    let set = set.select(&config.frameworks, &config.enable, &config.disable).map_err(wrong)?;
-    let named = config.notify.iter().flat_map(Notify::frameworks);
-    for id in named {
-        let known = set.frameworks().map(|framework| framework.id.as_str());
-        let known: Vec<&str> = known.collect();
-        if !known.contains(&id) {
-            let known = known.join(", ");
-            return Err(wrong(format!(
-                "notify: a rule names framework `{id}`, and the scan is measured against {known}; add it to `frameworks`"
-            )));
-        }
-    }
-    Ok(set)
-}
-
-/// The built-in controls and those of the configuration, with its parameters, chosen or not.
-pub(super) fn all_controls(config: &Config) -> Result<ControlSet, Stopped> {
-    let wrong = |why: String| Stopped::usage(miette::miette!("{why}"));
-    let mut set = ControlSet::load(&config.controls).map_err(Stopped::usage)?;
-    known_requirements(&set, &config.attestations).map_err(wrong)?;
-    let parameters = config
-        .parameters
-        .iter()
-        .map(|(id, values)| {
-            let values = values.iter().map(|(name, value)| (name.clone(), value.as_json().clone()));
-            (id.clone(), values.collect())
-        })
-        .collect();
-    // Before the choice: a file may set parameters of controls that this run leaves out.
-    set.set_parameters(&parameters).map_err(wrong)?;
-    set.ask_as(&config.frameworks, &parameters).map_err(wrong)?;
-    Ok(set)
-}
-
-/// Also what this run leaves out may be attested, but not what no framework asks for.
-fn known_requirements(set: &ControlSet, attestations: &[Attestation]) -> Result<(), String> {
-    for attestation in attestations {
-        let id = attestation.requirement();
-        let framework =
-            set.framework(attestation.framework()).map_err(|why| format!("attestations: {why}"))?;
-        if framework.requirements.iter().any(|requirement| requirement.id == id) {
-            continue;
-        }
-        let known = framework.requirements.iter().map(|requirement| requirement.id.as_str());
-        let hint = yaml::closest(id, known).map(|best| format!("; did you mean `{best}`?"));
-        let hint = hint.unwrap_or_else(|| format!("; `upright frameworks show {}` lists them", framework.id));
-        return Err(format!("attestations: framework `{}` has no requirement `{id}`{hint}", framework.id));
-    }
-    Ok(())
-}
-
-/// The attestations of a configuration, as of a day.
-pub(super) fn attestations(config: &Config, day: Date) -> Result<&[Attestation], Stopped> {
-    match config.attestations.iter().find(|attestation| attestation.date() > day) {
-        None => Ok(&config.attestations),
-        Some(attestation) => Err(Stopped::usage(miette::miette!(
-            "attestations: that of requirement `{}` of `{}` is dated {}, and today is {day}",
-            attestation.requirement(),
-            attestation.framework(),
-            attestation.date()
-        ))),
-    }
-}
-
-/// The file of waivers that a configuration means, if there is one: one that is named must be there.
-pub(super) fn waivers_file(config: &Config) -> Option<&Path> {
-    let usual = || Some(Path::new(config::WAIVERS_FILE_NAME)).filter(|path| path.exists());
-    config.waivers.as_deref().or_else(usual)
-}
-
-/// The waivers of a run, and the file that they are from.
-pub(super) struct Waivers {
-    /// The file, as it was named.
-    pub(super) file: PathBuf,
-    list: Vec<Waiver>,
-}
-
-impl Waivers {
-    /// The waivers of a configuration, as of a day; nothing where it has no file of them.
-    pub(super) fn read(config: &Config, day: Date) -> Result<Option<Self>, Stopped> {
-        let Some(file) = waivers_file(config) else { return Ok(None) };
-        let list = config::load_waivers(file, config.waiver_max_days).map_err(Stopped::usage)?;
-        if let Some(waiver) = list.iter().find(|waiver| waiver.date > day) {
-            return Err(Stopped::usage(miette::miette!(
-                "{}:{}: the waiver is dated {}, and today is {day}",
-                printable(&file.to_string_lossy()),
-                waiver.line,
-                waiver.date
-            )));
-        }
-        Ok(Some(Self { file: file.to_owned(), list }))
-    }
-
-    /// Puts the waivers beside the findings, and says what each did.
-    pub(super) fn apply(
-        &self,
-        findings: &mut [Finding],
-        inventory: &Inventory,
-        controls: &ControlSet,
-        config: &Config,
-        day: Date,
-    ) -> Result<report::Waivers, Stopped> {
-        let ids =
-            |set: &ControlSet| set.controls().map(|control| control.id.clone()).collect::<BTreeSet<_>>();
-        let ran = ids(controls);
-        let named = self.list.iter().filter_map(|waiver| waiver.selector.control.as_ref());
-        // Only where one is not among those that ran does it matter which others there are.
-        let known = if named.into_iter().all(|id| ran.contains(id)) {
-            ran.clone()
-        } else {
-            ids(&all_controls(config)?)
-        };
-        let run = waiver::Run { inventory, ran: &ran, known: &known, day };
-        let rows = waiver::waive(findings, &self.list, run);
-        Ok(report::Waivers { file: self.file.to_string_lossy().into_owned(), rows })
-    }
-
-    fn name_units(&self) -> bool {
-        self.list.iter().any(|waiver| waiver.selector.unit.is_some())
-    }
-
-    /// What they must know besides of the resources: the tags, where one names some.
-    fn want(&self, controls: &ControlSet, wanted: &mut Wanted) {
-        for selector in self.list.iter().map(|waiver| &waiver.selector).filter(|s| !s.tags.is_empty()) {
-            let concerned = controls
-                .controls()
-                .filter(|control| selector.control.as_ref().is_none_or(|id| *id == control.id));
-            for control in concerned {
-                wanted.add(control.kind, Some("tags"));
-            }
-        }
-    }
-}
-
-/// What is to be observed: what the controls read, and what the waivers tell resources apart by.
-pub(super) fn wanted(controls: &ControlSet, waivers: Option<&Waivers>) -> Wanted {
-    let mut wanted = controls.wanted();
-    if let Some(waivers) = waivers {
-        waivers.want(controls, &mut wanted);
-    }
-    wanted
-}
-
-/// Who is scanned.
-pub(super) fn scope(config: &Config, waivers: Option<&Waivers>) -> Scope {
-    Scope {
-        reads_units: waivers.is_some_and(Waivers::name_units),
-        organization: config.organization,
-        accounts: config.accounts.iter().map(ToString::to_string).collect(),
-        include: selector(&config.include),
-        exclude: selector(&config.exclude),
-        role: role(config),
-        regions: config.regions.iter().map(ToString::to_string).collect(),
-        account_tags: config.notify.as_ref().is_some_and(Notify::asks_for_tags),
-    }
-}
-
-/// Which runs stay in the archive.
-pub(super) const fn keep(config: &Config) -> Keep {
-    Keep { runs: config.keep, days: config.keep_days }
-}
-
-/// How other accounts are entered.
-pub(super) fn role(config: &Config) -> RoleSettings {
-    RoleSettings {
-        name: config.role_name.clone(),
-        external_id: config.external_id.clone(),
-        session_name: config.session_name.clone(),
-        duration: Duration::from_secs(u64::from(config.session_minutes) * 60),
-    }
-}
-
-/// Where the credentials come from.
-pub(super) fn source(config: &Config) -> Source {
-    Source { profile: config.profile.clone(), region: config.home_region.as_ref().map(ToString::to_string) }
-}
-
-/// The limits towards AWS.
-pub(super) fn limits(config: &Config) -> Limits {
-    Limits {
-        concurrency: usize::from(config.concurrency),
-        max_rate: config.max_rate,
-        connect_timeout: Duration::from_secs(config.connect_timeout_seconds),
-        attempt_timeout: Duration::from_secs(config.attempt_timeout_seconds),
-        call_timeout: Duration::from_secs(config.call_timeout_seconds),
-        max_attempts: config.max_attempts,
-    }
-}
-
-fn selector(selection: &Selection) -> Selector {
-    Selector {
-        accounts: selection.accounts.iter().map(ToString::to_string).collect(),
-        units: selection.units.clone(),
-        tags: selection.tags.clone(),
     }
 }
 

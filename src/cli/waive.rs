@@ -8,13 +8,13 @@ use jiff::{Timestamp, ToSpan};
 
 use super::output::print;
 use super::report::read;
-use super::scan::day;
 use super::{Done, Stopped, explain, settings};
 use crate::config::{self, NewWaiver, WAIVERS_FILE_NAME};
 use crate::controls::VerdictKind;
 use crate::findings::Finding;
 use crate::findings::waiver::{DIGEST_DIGITS, Glob, evidence_digest};
 use crate::report::{Format, printable};
+use crate::scan::day;
 
 /// Days that a waiver holds where nobody says how long.
 const USUAL_DAYS: u32 = 90;

@@ -24,7 +24,7 @@ use crate::inventory::{Account, AccountState, Cause, Facet, GLOBAL, Inventory, L
 
 pub use plan::{Plan, PlanRow, Where, plan};
 pub use policy::{Policies, policies, trust_policy};
-pub use progress::{Progress, Snapshot};
+pub use progress::{Display, Progress, Snapshot, follow};
 
 /// Accounts that are worked on at once. The calls in flight are bounded by [`crate::aws::Limits`]; this
 /// bounds what waits for them, and the roles assumed at once.

@@ -1,5 +1,6 @@
 //! [`Progress`]: how far a run is, for whoever shows it.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -50,5 +51,21 @@ impl Progress {
 
     pub(super) fn end_one(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Something that shows progress. Dropping it takes away what should not stay.
+pub trait Display: Send {
+    /// How often there is something new to show.
+    fn interval(&self) -> Duration;
+    /// Shows it.
+    fn show(&mut self, snapshot: &Snapshot);
+}
+
+/// Shows the progress until it is dropped; to be raced against the run with `select!`.
+pub async fn follow(progress: &Progress, aws: &Aws, display: &mut dyn Display) -> Infallible {
+    loop {
+        tokio::time::sleep(display.interval()).await;
+        display.show(&progress.snapshot(aws));
     }
 }

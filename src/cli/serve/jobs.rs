@@ -10,12 +10,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::super::output::{print, print_json};
-use super::super::scan::day;
 use super::super::{Done, Stopped, settings};
 use crate::archive::Location;
 use crate::config::{self, Config, ScheduledJob, ZoneName};
 use crate::controls::ControlSet;
 use crate::report::printable;
+use crate::scan::day;
 use crate::schedule::Job;
 
 /// Times that `--plan` tells of each job.
@@ -81,7 +81,7 @@ fn of_file(scheduled: &ScheduledJob, path: &Path, ours: &Config) -> Result<Confi
 }
 
 fn in_job(scheduled: &ScheduledJob, stopped: Stopped) -> Stopped {
-    Stopped { exit: stopped.exit, why: stopped.why.wrap_err(format!("job `{}`", scheduled.name)) }
+    stopped.within(format!("job `{}`", scheduled.name))
 }
 
 /// A job and its next times, as `--plan --json` prints it.

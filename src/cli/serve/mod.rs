@@ -22,11 +22,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::scan::{self, Scan, Until, day};
-use super::{Done, Exit, Stopped, archives, settings, threads};
+use super::events::detect::detector;
+use super::{Done, Exit, Stopped, settings};
 use crate::archive::{Archive, JobName};
 use crate::config::{Config, Listen};
-use crate::report::Report;
+use crate::report::{Detections, Report};
+use crate::scan::{self, Audience, Failed, Scan, Until, day, keeping, threads};
 use crate::schedule::{self, SystemClock};
 use jobs::Ready;
 use nights::{Nights, Work};
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Done {
         )));
     };
     log_to_stderr();
-    let archive = Arc::new(archives::reach(&config, place)?);
+    let archive = Arc::new(keeping::reach(&config, place)?);
     let runtime = threads::start()?;
     let done = runtime.block_on(serve(&config, jobs, Arc::clone(&archive)));
     // A run that was abandoned must not hold the program back.
@@ -110,8 +111,15 @@ fn work(jobs: Vec<Ready>, archive: Arc<Archive>) -> Work {
         let ready = jobs.iter().find(|ready| ready.job.name == *name);
         let Ready { config, controls, .. } =
             ready.ok_or_else(|| Stopped::could_not_run(miette::miette!("there is no job `{name}`")))?;
-        let attestations = settings::attestations(config, day(started_at))
-            .map_err(|stopped| scan::Failed::from(stopped).told(config, started_at))?;
+        let failed = |failed: Failed| match until.check() {
+            Ok(()) => failed.told(config, started_at, &Log),
+            // An abandoned run is done again, and told of then.
+            Err(_) => failed.untold(),
+        };
+        let attestations =
+            settings::attestations(config, day(started_at)).map_err(|stopped| failed(stopped.into()))?;
+        let detector = detector(config, started_at).map_err(|stopped| failed(stopped.into()))?;
+        let detect = detector.as_ref().map(|detector| || detector.detect());
         let scan = Scan {
             config,
             controls,
@@ -121,14 +129,20 @@ fn work(jobs: Vec<Ready>, archive: Arc<Archive>) -> Work {
             inventory: None,
             save_inventory: None,
             since: None,
-            quiet: true,
+            detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
+            audience: &Log,
         };
-        scan::perform(&scan, until.clone(), |_, _| Ok(())).map_err(|failed| match until.check() {
-            Ok(()) => failed.told(config, started_at),
-            // An abandoned run is done again, and told of then.
-            Err(_) => failed.untold(),
-        })
+        scan::perform(&scan, until.clone()).map_err(failed)
     })
+}
+
+/// The log of the daemon.
+struct Log;
+
+impl Audience for Log {
+    fn say(&self, line: &str) {
+        info!("{line}");
+    }
 }
 
 /// Opens the port, and says where.

@@ -8,11 +8,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::{error, info, warn};
 
-use super::super::Stopped;
-use super::super::scan::Until;
 use super::state::{Ended, Outcome, State};
 use crate::archive::{Archive, ArchiveError, Claim, Claimed, JobName};
 use crate::report::{Report, printable};
+use crate::scan::{Stopped, Until};
 use crate::schedule::{Clock, Job, Ran, Runs};
 
 /// How long a claim holds without being renewed: another daemon takes over so long after this one died.
@@ -203,8 +202,7 @@ fn worked(done: Result<Result<Report, Stopped>, JoinError>, told: Option<&'stati
         }
         (Ok(Err(_)), Some(why)) => Worked { outcome: Outcome::Abandoned, says: why.to_owned(), report: None },
         (Ok(Err(stopped)), None) => {
-            let why: Vec<String> = stopped.why.chain().map(ToString::to_string).collect();
-            Worked { outcome: Outcome::Failed, says: on_one_line(&why.join(": ")), report: None }
+            Worked { outcome: Outcome::Failed, says: on_one_line(&stopped.chain()), report: None }
         }
         (Err(error), _) => Worked { outcome: Outcome::Failed, says: panicked(error), report: None },
     }

@@ -372,7 +372,7 @@ fn the_file_of_a_job_is_held_to_what_a_daemon_can_mean() {
     let told = |text: &str| {
         std::fs::write(&path, text).unwrap();
         let told = jobs::ready(&ours, time("2027-03-01T00:00:00Z")).map(|jobs| jobs.len());
-        told.map_err(|stopped| stopped.why.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "))
+        told.map_err(|stopped| stopped.chain())
     };
     assert_eq!(told("regions: [eu-west-1]\narchive: here\n"), Ok(1));
     assert!(told("archive: there\n").unwrap_err().contains("names another `archive`"));

@@ -7,7 +7,10 @@ use tokio::runtime::{Builder, Runtime};
 use super::Stopped;
 
 /// Starts them.
-pub(super) fn start() -> Result<Runtime, Stopped> {
+///
+/// # Errors
+/// When the machine gives none.
+pub fn start() -> Result<Runtime, Stopped> {
     Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -15,7 +18,10 @@ pub(super) fn start() -> Result<Runtime, Stopped> {
 }
 
 /// Does the work, unless `stop` comes first. What then hangs does not hold the program back.
-pub(super) fn block_on<T>(
+///
+/// # Errors
+/// Those of the work, and of what stopped it.
+pub fn block_on<T>(
     work: impl Future<Output = Result<T, Stopped>>,
     stop: impl Future<Output = Stopped>,
 ) -> Result<T, Stopped> {
@@ -31,7 +37,7 @@ pub(super) fn block_on<T>(
 }
 
 /// Waits for Ctrl-C, which means this; for ever where the machine does not tell of it.
-pub(super) async fn interrupted(says: &'static str) -> Stopped {
+pub async fn interrupted(says: &'static str) -> Stopped {
     match tokio::signal::ctrl_c().await {
         Ok(()) => Stopped::could_not_run(miette::miette!("{says}")),
         Err(_) => std::future::pending().await,

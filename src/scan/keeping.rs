@@ -28,12 +28,16 @@ const MAX_REPORT_BYTES: u64 = 4 << 30;
 const ZSTD_LEVEL: i32 = 3;
 
 /// What is wrong with an archive, for people.
-pub(super) fn failed(error: &dyn std::fmt::Display) -> Stopped {
+#[must_use]
+pub fn failed(error: &dyn std::fmt::Display) -> Stopped {
     Stopped::could_not_run(miette::miette!("{}", printable(&error.to_string())))
 }
 
 /// The archive at a place. Nothing is asked of a directory.
-pub(super) fn open(config: &Config, place: &Location) -> Result<Archive, Stopped> {
+///
+/// # Errors
+/// When no client for it could be made.
+pub fn open(config: &Config, place: &Location) -> Result<Archive, Stopped> {
     match place {
         Location::Directory(path) => Ok(Archive::new(LocalStore::new(path.clone()))),
         Location::Bucket { bucket, prefix } => {
@@ -45,14 +49,20 @@ pub(super) fn open(config: &Config, place: &Location) -> Result<Archive, Stopped
 }
 
 /// The archive at a place, which answers.
-pub(super) fn reach(config: &Config, place: &Location) -> Result<Archive, Stopped> {
+///
+/// # Errors
+/// When it does not.
+pub fn reach(config: &Config, place: &Location) -> Result<Archive, Stopped> {
     let archive = open(config, place)?;
     archive.committed().map_err(|error| failed(&error))?;
     Ok(archive)
 }
 
 /// The report of a run.
-pub(super) fn report_of(archive: &Archive, id: &RunId) -> Result<Report, Stopped> {
+///
+/// # Errors
+/// When it cannot be read, or is none of ours.
+pub fn report_of(archive: &Archive, id: &RunId) -> Result<Report, Stopped> {
     let manifest = archive.manifest(id).map_err(|error| failed(&error))?;
     read_report(archive, &manifest).map_err(|why| failed(&why))
 }
@@ -69,7 +79,8 @@ fn read_report(archive: &Archive, manifest: &Manifest) -> Result<Report, String>
 
 /// Hash of what a scan was asked to look at and to judge. What it then found there, such as a new account of the
 /// organization, does not change it.
-pub(super) fn asked(config: &Config, report: &Report, is_from_file: bool) -> String {
+#[must_use]
+pub fn asked(config: &Config, report: &Report, is_from_file: bool) -> String {
     #[derive(Serialize)]
     struct Asked<'a> {
         accounts: Vec<&'a str>,
@@ -109,14 +120,14 @@ fn judged(report: &Report) -> impl Iterator<Item = &str> {
 }
 
 /// A run that has its id and is not kept yet.
-pub(super) struct Keeping<'a> {
+pub struct Keeping<'a> {
     archive: &'a Archive,
     writing: Writing<'a>,
     asked: String,
 }
 
 /// A run whose objects are in the archive, and that is not committed yet.
-pub(super) struct Stored<'a> {
+pub struct Stored<'a> {
     archive: &'a Archive,
     writing: Writing<'a>,
     asked: String,
@@ -124,7 +135,10 @@ pub(super) struct Stored<'a> {
 
 impl<'a> Keeping<'a> {
     /// Claims an id, which becomes that of the report.
-    pub(super) fn begin(archive: &'a Archive, report: &mut Report, asked: String) -> Result<Self, Stopped> {
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn begin(archive: &'a Archive, report: &mut Report, asked: String) -> Result<Self, Stopped> {
         let started_at = time(&report.run.started_at);
         let writing = archive.begin(started_at).map_err(|error| failed(&error))?;
         report.run.id = writing.id().to_string();
@@ -134,12 +148,12 @@ impl<'a> Keeping<'a> {
     /// Puts into the report what changed since the last run that was asked the same, or else since the last one
     /// that has an account in common, and carries on its trend. Without any, and where it cannot be read, nothing
     /// is said about changes.
-    pub(super) fn compare(&self, report: &mut Report) {
+    pub fn compare(&self, report: &mut Report, say: &dyn Fn(&str)) {
         let earlier = self
             .earlier(report)
             .and_then(|manifest| manifest.map(|manifest| read_report(self.archive, &manifest)).transpose());
         let earlier = earlier.unwrap_or_else(|why| {
-            eprintln!("What changed since the run before is not told: {}", printable(&why));
+            say(&format!("What changed since the run before is not told: {}", printable(&why)));
             None
         });
         if let Some(earlier) = &earlier {
@@ -169,7 +183,10 @@ impl<'a> Keeping<'a> {
     }
 
     /// Writes what the run holds.
-    pub(super) fn store(
+    ///
+    /// # Errors
+    /// When the archive cannot be written; what was is removed then.
+    pub fn store(
         mut self,
         report: &Report,
         inventory: &Inventory,
@@ -187,11 +204,20 @@ impl<'a> Keeping<'a> {
 
 impl Stored<'_> {
     /// Commits the run, with notes of what could not be sent, and removes what is not to be kept any more.
-    pub(super) fn commit(self, report: &Report, notes: Vec<String>, config: &Config) -> Result<(), Stopped> {
+    ///
+    /// # Errors
+    /// When the archive cannot be written: the run is not there then.
+    pub fn commit(
+        self,
+        report: &Report,
+        notes: Vec<String>,
+        config: &Config,
+        say: &dyn Fn(&str),
+    ) -> Result<(), Stopped> {
         let facts = facts(report, self.asked, notes);
         let manifest =
             self.writing.commit(facts).map_err(|error| failed(&format!("the run is not kept: {error}")))?;
-        eprintln!("Kept as run {}.", manifest.run_id);
+        say(&format!("Kept as run {}.", manifest.run_id));
         let now = Timestamp::now();
         let keep = settings::keep(config);
         let removed = self.archive.tidy(now).and_then(|mut removed| {
@@ -202,15 +228,16 @@ impl Stored<'_> {
         });
         // The run is kept; what could not be removed, the next one tries to.
         match removed {
-            Ok(removed) => eprint!("{}", told(&removed)),
-            Err(error) => eprintln!("Older runs were not looked at: {}", printable(&error.to_string())),
+            Ok(removed) => told(&removed).lines().for_each(say),
+            Err(error) => say(&format!("Older runs were not looked at: {}", printable(&error.to_string()))),
         }
         Ok(())
     }
 }
 
 /// What was removed, a line each.
-pub(super) fn told(removed: &Removed) -> String {
+#[must_use]
+pub fn told(removed: &Removed) -> String {
     let runs = removed.runs.iter().map(|id| format!("Removed run {id}.\n"));
     let leftovers =
         removed.leftovers.iter().map(|id| format!("Removed what run {id} left, which was not committed.\n"));
