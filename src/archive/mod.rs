@@ -8,6 +8,7 @@
 //! runs/<run id>/manifest.json         written last: it commits the run, and lists the objects with their hashes
 //! findings/day=<date>/<run id>.parquet   the findings of committed runs once more, for DuckDB and Athena
 //! claims/<job>/<due>/<attempt>.json   which daemon does the run of a job that is due
+//! detections/day=<date>/<id>.json     what event rules found in events that are delivered one by one
 //! ```
 //!
 //! INVARIANT: a run is there when its manifest is, and only then. The manifest is written after everything that it
@@ -18,6 +19,7 @@
 
 mod claim;
 pub mod columns;
+mod detections;
 mod error;
 mod id;
 mod local;
@@ -34,6 +36,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 pub use claim::{BadJobName, Claim, Claimed, JobName};
+pub use detections::Kept;
 pub use error::ArchiveError;
 pub use id::{NoRunId, RunId};
 pub use local::LocalStore;

@@ -34,6 +34,7 @@ pub use policy::statements as telling_statements;
 
 use crate::aws::{Aws, Limits, Place, Session, Source};
 use crate::config::{Notify, Rule};
+use crate::events::detection::Detection;
 use crate::report::Report;
 use digest::{Digest, Wording};
 use secret::Secrets;
@@ -63,6 +64,8 @@ pub enum News<'a> {
         /// When it was started, RFC 3339, UTC.
         at: &'a str,
     },
+    /// What event rules found in events that were delivered, each for the first time.
+    Detected(&'a [Detection]),
     /// Nothing: whether messages arrive is tried out, with made-up findings that say so.
     Sample,
 }
@@ -101,6 +104,7 @@ impl News<'_> {
         match self {
             Self::Report(report) => Digest::of(report, rule, wording),
             Self::Failure { why, at } => Some(Digest::of_failure(why, at, wording)),
+            Self::Detected(detections) => Digest::of_detections(detections, rule, wording),
             Self::Sample => Some(sample::digest(wording)),
         }
     }
@@ -109,6 +113,7 @@ impl News<'_> {
         match self {
             Self::Report(_) => "report",
             Self::Failure { .. } => "failure",
+            Self::Detected(_) => "detection",
             Self::Sample => "sample",
         }
     }
@@ -117,7 +122,7 @@ impl News<'_> {
     fn run(&self) -> &str {
         match self {
             Self::Report(report) => &report.run.id,
-            Self::Failure { .. } | Self::Sample => "",
+            Self::Failure { .. } | Self::Detected(_) | Self::Sample => "",
         }
     }
 
@@ -125,7 +130,7 @@ impl News<'_> {
     const fn sample_notice(&self) -> &'static str {
         match self {
             Self::Sample => sample::NOTICE,
-            Self::Report(_) | Self::Failure { .. } => "",
+            Self::Report(_) | Self::Failure { .. } | Self::Detected(_) => "",
         }
     }
 }

@@ -34,7 +34,7 @@ const MAX_ANSWER: usize = 60;
 #[derive(Serialize)]
 struct Message<'a> {
     version: u32,
-    /// `report`, `failure` or `sample`.
+    /// `report`, `failure`, `detection` or `sample`.
     kind: &'static str,
     /// Id of the run; empty where there is none.
     run: &'a str,

@@ -55,7 +55,8 @@ pub use format::{Format, UnknownFormat};
 pub(crate) use gaps::Group;
 pub use risk::Known;
 pub use scope::ScopeChanges;
-pub(crate) use text::{printable, time};
+pub use text::printable;
+pub(crate) use text::time;
 pub use trend::{MAX_POINTS, Score, TrendPoint};
 
 /// Why a report could not be written.

@@ -2,9 +2,10 @@
 
 use super::Listener;
 use super::sources::Sources;
+use crate::events::batch::identity;
 use crate::events::scan::Scan;
 use crate::events::source::Pointer;
-use crate::events::source::seen::{EventId, Seen};
+use crate::events::source::seen::Seen;
 
 /// Objects that are noted until they are fetched. A file with more announcements than this is no usual one.
 const NOTED: usize = 100_000;
@@ -54,9 +55,4 @@ impl Announced {
             run.unfetched(self.beyond, &format!("more than {NOTED} were announced at once"));
         }
     }
-}
-
-/// What an object is known by.
-pub(super) fn identity(pointer: &Pointer) -> EventId {
-    EventId::of(&format!("s3://{}/{}", pointer.bucket, pointer.key))
 }

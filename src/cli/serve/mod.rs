@@ -129,6 +129,7 @@ fn work(jobs: Vec<Ready>, archive: Arc<Archive>) -> Work {
             inventory: None,
             save_inventory: None,
             since: None,
+            deadline: None,
             detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
             audience: &Log,
         };
