@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use upright::archive::{Claimed, JobName};
 use upright::config::Config;
-use upright::report::Report;
+use upright::report::{Detections, Report};
+use upright::scan::detect::detector;
 use upright::scan::{self, Audience, Failed, Scan, Stopped, Until, day, settings};
 
 use crate::answer::Failure;
@@ -83,6 +84,8 @@ fn run(ready: &Ready, config: &Config, times: Times) -> Result<Report, Stopped> 
 fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) -> Result<Report, Failed> {
     let controls = settings::controls(config)?;
     let attestations = settings::attestations(config, day(started_at))?;
+    let detector = detector(config, started_at)?;
+    let detect = detector.as_ref().map(|detector| || detector.detect());
     let scan = Scan {
         config,
         controls: &controls,
@@ -93,7 +96,7 @@ fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) 
         save_inventory: None,
         since: None,
         deadline: Some(times.work),
-        detect: None,
+        detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
         audience: &Log,
     };
     let report = scan::perform(&scan, Until::Told(given_up(times)));

@@ -10,7 +10,6 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::events::detect::detector;
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments, Waivers};
 use super::{Done, Exit, Stopped};
@@ -20,6 +19,7 @@ use crate::findings::Finding;
 use crate::report::terminal::{TerminalOptions, Verbosity};
 use crate::report::{Detections, Report, terminal};
 use crate::run::{Display, plan};
+use crate::scan::detect::detector;
 use crate::scan::{Asked, Audience, Failed, Scan, Until, day, keeping, perform};
 
 #[derive(Debug, Args)]

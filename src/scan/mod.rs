@@ -4,9 +4,12 @@
 //! It prints nothing: what there is to say goes to the scan's [`Audience`]. Its calls block, since it waits for AWS on
 //! threads of its own; where there are such threads already, it belongs onto one that may block.
 
+pub mod announced;
+pub mod detect;
 pub mod detected;
 pub mod keeping;
 pub mod settings;
+pub mod sources;
 mod stopped;
 pub mod telling;
 pub mod threads;

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use tokio::sync::watch;
 
-use super::Listener;
 use super::scan::Run;
-use super::sources::Sources;
 use crate::events::batch::{Batch, Desk, Inputs, Node, identity};
 use crate::events::remote::Remote;
 use crate::events::remote::queue::{KEPT_SECONDS, Message, Queue};
 use crate::events::scan::{Scan, Told};
 use crate::events::source::seen::Seen;
 use crate::events::source::{Input, Pointer};
+use crate::scan::announced::Listener;
+use crate::scan::sources::Sources;
 
 /// Ids of messages that stay in the queue which are remembered, so as not to read them again in the same run.
 const REMEMBERED: usize = 100_000;

@@ -1,7 +1,5 @@
 //! `upright events`.
 
-mod announced;
-pub(super) mod detect;
 mod drain;
 mod rules;
 mod scan;
@@ -18,9 +16,7 @@ use crate::controls::Severity;
 use crate::events::attack::AttackFilter;
 use crate::events::own;
 use crate::events::ruleset::{Gravity, Issue, Loader, Options, RuleSet};
-use crate::events::scan::Told;
 use crate::events::sigma::Placeholders;
-use crate::events::source::Pointer;
 use crate::events::yaml;
 
 #[derive(Debug, Args)]
@@ -75,18 +71,6 @@ struct Chosen {
     placeholders: Option<PathBuf>,
 }
 
-/// Takes what a scan of events tells.
-trait Listener {
-    /// Takes what was read or found; an object that is announced is given back, with the number of the input that does.
-    fn take(&mut self, told: Told) -> Option<(usize, Pointer)>;
-
-    /// Notes something for people.
-    fn note(&mut self, text: String);
-
-    /// Notes that so many announced objects were not read, and why.
-    fn unfetched(&mut self, objects: u64, why: &str);
-}
-
 /// Rules, and what their files gave cause to say.
 #[derive(Debug)]
 struct Loaded {
@@ -95,19 +79,6 @@ struct Loaded {
 }
 
 impl Chosen {
-    /// The built-in rules and those of these files, all of them.
-    fn files(rules: &[PathBuf]) -> Self {
-        Self {
-            rules: rules.to_vec(),
-            no_builtin_rules: false,
-            min_severity: None,
-            attack: Vec::new(),
-            with_disabled: false,
-            first_falco_match: false,
-            placeholders: None,
-        }
-    }
-
     fn options(&self) -> Result<Options, Stopped> {
         Ok(Options {
             placeholders: self.placeholders.as_deref().map(placeholders).transpose()?.unwrap_or_default(),
