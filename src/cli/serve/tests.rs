@@ -382,7 +382,7 @@ fn the_file_of_a_job_is_held_to_what_a_daemon_can_mean() {
     assert!(told("regions: eu-west-1\n").unwrap_err().contains("expected a list"));
     ours.schedule.clear();
     let none = jobs::ready(&ours, time("2027-03-01T00:00:00Z")).unwrap_err();
-    assert!(none.why.to_string().contains("there is no job in `schedule`"));
+    assert!(none.why().to_string().contains("there is no job in `schedule`"));
 }
 
 fn scheduled(config: &Path) -> crate::config::ScheduledJob {
