@@ -54,15 +54,26 @@ impl RunId {
         time(&self.0).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
+    /// Where the objects of the run lie.
+    pub(super) fn folder(&self) -> String {
+        format!("{RUNS}/{self}")
+    }
+
     /// Where an object of the run lies.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{RUNS}/{self}/{name}")
     }
 
-    /// Where its findings lie for query engines: by day, so that a query of some days reads only those.
-    pub(super) fn published_key(&self) -> String {
+    /// The folder where its findings lie for query engines: by day, so that a query of some days reads only those.
+    pub(super) fn published_folder(&self) -> String {
         let day = self.started_at().to_zoned_datetime(TimeZone::UTC).date();
-        format!("{PUBLISHED}/day={day}/{self}.parquet")
+        format!("{PUBLISHED}/day={day}")
+    }
+
+    /// Where an object with findings lies for query engines; `None` for another object.
+    pub(super) fn published_key(&self, name: &str) -> Option<String> {
+        let part = part_of_findings(name)?;
+        Some(format!("{}/{self}{part}.parquet", self.published_folder()))
     }
 
     /// The run that a key belongs to, and the object's name in it.
@@ -71,12 +82,22 @@ impl RunId {
         Some((id.parse().ok()?, name))
     }
 
-    /// The run whose findings lie there for query engines.
-    pub(super) fn of_published(key: &str) -> Option<Self> {
+    /// The run whose findings lie there for query engines, and the object that they are a copy of.
+    pub(super) fn of_published(key: &str) -> Option<(Self, String)> {
         let (_, name) = key.rsplit_once('/')?;
-        let id: Self = name.strip_suffix(".parquet")?.parse().ok()?;
-        (id.published_key() == key).then_some(id)
+        let id: Self = name.get(..TIME_LENGTH + 1 + DIGITS)?.parse().ok()?;
+        let name = format!("findings{}", name.strip_prefix(id.as_str())?);
+        (id.published_key(&name)? == key).then_some((id, name))
     }
+}
+
+/// What tells an object with findings apart from the others of its run: nothing in `findings.parquet`, where there is
+/// one, `-0001` in `findings-0001.parquet`. `None` for another object.
+fn part_of_findings(name: &str) -> Option<&str> {
+    let part = name.strip_prefix("findings")?.strip_suffix(".parquet")?;
+    let is_numbered =
+        || part.strip_prefix('-').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    (part.is_empty() || is_numbered()).then_some(part)
 }
 
 fn time(text: &str) -> Option<Timestamp> {
@@ -134,8 +155,16 @@ mod tests {
         assert_eq!(id.started_at().to_string(), "2026-11-29T03:04:05Z");
         let later = RunId::new("2026-11-29T03:04:05.999Z".parse().unwrap());
         assert!(id < later && other < later, "they sort by time within a second: {id} {later}");
-        assert_eq!(id.published_key(), format!("findings/day=2026-11-29/{id}.parquet"));
-        assert_eq!(RunId::of_published(&id.published_key()), Some(id.clone()));
+        for (name, part) in [("findings.parquet", ""), ("findings-0012.parquet", "-0012")] {
+            let key = id.published_key(name).unwrap();
+            assert_eq!(key, format!("findings/day=2026-11-29/{id}{part}.parquet"));
+            assert_eq!(RunId::of_published(&key), Some((id.clone(), name.to_owned())));
+        }
+        for name in
+            ["findings", "findings-.parquet", "findings-a.parquet", "report.json.zst", "findings-1/2.parquet"]
+        {
+            assert_eq!(id.published_key(name), None, "{name}");
+        }
         assert_eq!(RunId::of_key(&id.key("a.json")), Some((id, "a.json")));
     }
 

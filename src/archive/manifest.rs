@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, RunId};
+use super::{ArchiveError, RunId, sha256};
 
 /// Version of the layout of a run; it changes when a reader would break.
 pub(super) const MANIFEST_VERSION: u32 = 1;
@@ -76,6 +76,18 @@ pub struct StoredObject {
     pub bytes: u64,
     /// SHA-256, hexadecimal.
     pub sha256: String,
+}
+
+impl StoredObject {
+    /// What is written under a name.
+    #[must_use]
+    pub fn of(name: &str, bytes: &[u8]) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            sha256: sha256(bytes),
+        }
+    }
 }
 
 impl Manifest {

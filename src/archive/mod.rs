@@ -7,6 +7,7 @@
 //! runs/<run id>/inventory.json.zst    what was observed
 //! runs/<run id>/manifest.json         written last: it commits the run, and lists the objects with their hashes
 //! findings/day=<date>/<run id>.parquet   the findings of committed runs once more, for DuckDB and Athena
+//! executions/<hash of a name>           which run it began, where several processes do one
 //! claims/<job>/<due>/<attempt>.json   which daemon does the run of a job that is due
 //! detections/day=<date>/<id>.json     what event rules found in events that are delivered one by one
 //! ```
@@ -25,6 +26,7 @@ mod id;
 mod local;
 mod location;
 mod manifest;
+mod parts;
 mod retention;
 mod s3;
 mod store;

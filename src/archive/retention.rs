@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Archive, ArchiveError, Entry, FINDINGS, MANIFEST, PUBLISHED, RUNS, RunId};
+use super::{Archive, ArchiveError, Entry, MANIFEST, PUBLISHED, RUNS, RunId};
 
 /// A run that is not committed and was written to within this time may still be on its way.
 const MAYBE_WRITTEN: SignedDuration = SignedDuration::from_hours(24);
@@ -54,7 +54,11 @@ impl Archive {
 
     /// Removes whatever there is of a run that is not committed.
     pub(super) fn remove_rest(&self, id: &RunId) -> Result<(), ArchiveError> {
-        self.store.delete(&id.published_key())?;
+        for entry in self.store.list(&id.published_folder())? {
+            if RunId::of_published(&entry.key).is_some_and(|(of, _)| of == *id) {
+                self.store.delete(&entry.key)?;
+            }
+        }
         for entry in self.store.list(&format!("{RUNS}/{id}"))? {
             self.store.delete(&entry.key)?;
         }
@@ -93,8 +97,9 @@ impl Archive {
         let mut removed = Removed::default();
         // INVARIANT: listed before the runs. What is published was committed before, so that what then has no
         // manifest has been removed, and is not about to be committed.
-        let published: BTreeSet<RunId> =
-            self.store.list(PUBLISHED)?.iter().filter_map(|entry| RunId::of_published(&entry.key)).collect();
+        let published = self.store.list(PUBLISHED)?;
+        let published: BTreeSet<(RunId, String)> =
+            published.iter().filter_map(|entry| RunId::of_published(&entry.key)).collect();
         let mut runs: BTreeMap<RunId, Vec<&Entry>> = BTreeMap::new();
         let entries = self.store.list(RUNS)?;
         for entry in &entries {
@@ -102,15 +107,17 @@ impl Archive {
                 runs.entry(id).or_default().push(entry);
             }
         }
-        let is_committed = |id: &RunId, entries: &[&Entry]| {
-            let manifest = id.key(MANIFEST);
-            entries.iter().any(|entry| entry.key == manifest)
+        let has = |id: &RunId, entries: &[&Entry], name: &str| {
+            let key = id.key(name);
+            entries.iter().any(|entry| entry.key == key)
         };
         for (id, entries) in runs.iter().rev() {
-            if is_committed(id, entries) {
-                let has_findings = entries.iter().any(|entry| entry.key == id.key(FINDINGS));
-                if has_findings && !published.contains(id) {
-                    removed.errors.extend(self.publish(id).err());
+            if has(id, entries, MANIFEST) {
+                for (_, name) in entries.iter().filter_map(|entry| RunId::of_key(&entry.key)) {
+                    let is_missing = !published.contains(&(id.clone(), name.to_owned()));
+                    if is_missing && let Some(key) = id.published_key(name) {
+                        removed.errors.extend(self.publish(id, name, &key).err());
+                    }
                 }
             } else if is_abandoned(id, entries, now) {
                 match self.remove_rest(id) {
@@ -119,17 +126,25 @@ impl Archive {
                 }
             }
         }
-        for id in published.iter().filter(|id| !runs.get(id).is_some_and(|entries| is_committed(id, entries)))
-        {
-            removed.errors.extend(self.store.delete(&id.published_key()).err().map(ArchiveError::from));
+        let is_there = |(id, name): &&(RunId, String)| {
+            runs.get(id).is_some_and(|entries| has(id, entries, MANIFEST) && has(id, entries, name))
+        };
+        for (id, name) in published.iter().filter(|copy| !is_there(copy)) {
+            let deleted = id.published_key(name).map(|key| self.store.delete(&key));
+            removed.errors.extend(deleted.and_then(Result::err).map(ArchiveError::from));
         }
         Ok(removed)
     }
 
-    /// Publishes the findings of a committed run for query engines.
-    fn publish(&self, id: &RunId) -> Result<(), ArchiveError> {
-        let findings = self.read(&self.manifest(id)?, FINDINGS)?;
-        Ok(self.store.put(&id.published_key(), &findings)?)
+    /// Publishes findings of a committed run for query engines.
+    pub(super) fn publish(&self, id: &RunId, name: &str, key: &str) -> Result<(), ArchiveError> {
+        let manifest = self.manifest(id)?;
+        // What the run does not count among its own is left from a try that was not finished.
+        if !manifest.objects.iter().any(|object| object.name == name) {
+            return Ok(());
+        }
+        let findings = self.read(&manifest, name)?;
+        Ok(self.store.put(key, &findings)?)
     }
 }
 

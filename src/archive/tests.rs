@@ -114,7 +114,8 @@ fn whole(archive: &Archive) -> Vec<RunId> {
 
 fn published(archive: &Archive) -> Vec<RunId> {
     let entries = archive.store.list(PUBLISHED).unwrap();
-    let mut ids: Vec<RunId> = entries.iter().map(|entry| RunId::of_published(&entry.key).unwrap()).collect();
+    let mut ids: Vec<RunId> =
+        entries.iter().map(|entry| RunId::of_published(&entry.key).unwrap().0).collect();
     ids.sort_unstable_by(|a, b| b.cmp(a));
     ids
 }

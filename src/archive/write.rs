@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use super::manifest::{MANIFEST_VERSION, is_name};
 use super::{
-    Archive, ArchiveError, FINDINGS, MANIFEST, Manifest, RunFacts, RunId, STARTED, StoreErrorKind,
-    StoredObject, sha256,
+    Archive, ArchiveError, MANIFEST, Manifest, RunFacts, RunId, STARTED, StoreErrorKind, StoredObject,
 };
 
 /// Ids that are tried before giving up: two equal ones are rare: one in a million within the same millisecond.
@@ -19,8 +18,8 @@ pub struct Writing<'a> {
     archive: &'a Archive,
     id: RunId,
     objects: Vec<StoredObject>,
-    /// What is published when the run is committed.
-    findings: Option<Vec<u8>>,
+    /// What is published when the run is committed: the keys and the findings.
+    findings: Vec<(String, Vec<u8>)>,
 }
 
 /// The claim of an id.
@@ -38,12 +37,16 @@ impl<'a> Writing<'a> {
             let claim = Claim { run_id: &id, claimed_at: Timestamp::now(), process: std::process::id() };
             let claim = serde_json::to_vec(&claim).map_err(ArchiveError::Json)?;
             match archive.store.create(&id.key(STARTED), &claim) {
-                Ok(()) => return Ok(Self { archive, id, objects: Vec::new(), findings: None }),
+                Ok(()) => return Ok(Self { archive, id, objects: Vec::new(), findings: Vec::new() }),
                 Err(error) if error.kind == StoreErrorKind::AlreadyThere => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(ArchiveError::NoFreeId { tried: MAX_IDS })
+    }
+
+    pub(super) const fn resume(archive: &'a Archive, id: RunId) -> Self {
+        Self { archive, id, objects: Vec::new(), findings: Vec::new() }
     }
 
     /// The run's id.
@@ -58,21 +61,20 @@ impl<'a> Writing<'a> {
     /// # Errors
     /// When it could not be written, or the name is none.
     pub fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
-        if !is_name(name) || name == MANIFEST || name == STARTED {
-            let what = format!("{name:?} is no name of an object");
-            return Err(ArchiveError::Strange { run: self.id.clone(), what });
-        }
+        check_name(&self.id, name)?;
         self.archive.store.put(&self.id.key(name), &bytes)?;
-        self.objects.retain(|object| object.name != name);
-        self.objects.push(StoredObject {
-            name: name.to_owned(),
-            bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            sha256: sha256(&bytes),
-        });
-        if name == FINDINGS {
-            self.findings = Some(bytes);
+        self.adopt(StoredObject::of(name, &bytes));
+        if let Some(key) = self.id.published_key(name) {
+            self.findings.retain(|(known, _)| *known != key);
+            self.findings.push((key, bytes));
         }
         Ok(())
+    }
+
+    /// Counts an object among the run's own that another process wrote into it.
+    pub fn adopt(&mut self, object: StoredObject) {
+        self.objects.retain(|known| known.name != object.name);
+        self.objects.push(object);
     }
 
     /// Commits the run: from here on it is there. Then its findings are published for query engines; where that
@@ -90,10 +92,10 @@ impl<'a> Writing<'a> {
             objects: std::mem::take(&mut self.objects),
         };
         self.create_manifest(&manifest.to_json()?)?;
-        if let Some(findings) = &self.findings
-            && let Err(error) = self.archive.store.put(&self.id.published_key(), findings)
-        {
-            tracing::warn!(run = %self.id, %error, "Findings not published for queries; a later run does it.");
+        for (key, findings) in &self.findings {
+            if let Err(error) = self.archive.store.put(key, findings) {
+                tracing::warn!(run = %self.id, %error, "Findings not published for queries; a later run does it.");
+            }
         }
         Ok(manifest)
     }
@@ -119,4 +121,12 @@ impl<'a> Writing<'a> {
             tracing::warn!(run = %self.id, %error, "A run that was not committed is left for later.");
         }
     }
+}
+
+/// Refuses what is no name of an object of a run.
+pub(super) fn check_name(run: &RunId, name: &str) -> Result<(), ArchiveError> {
+    if is_name(name) && name != MANIFEST && name != STARTED {
+        return Ok(());
+    }
+    Err(ArchiveError::Strange { run: run.clone(), what: format!("{name:?} is no name of an object") })
 }

@@ -7,6 +7,7 @@ mod diff;
 mod events;
 mod exit;
 mod explain;
+mod fanout;
 mod frameworks;
 mod iam_policy;
 mod man;
@@ -67,6 +68,8 @@ struct Arguments {
 enum Command {
     /// Look at accounts and judge them.
     Scan(Box<scan::ScanArguments>),
+    /// Do a scan in steps that several processes share.
+    Fanout(fanout::FanoutArguments),
     /// Run scans by themselves, every night, with a page, health and numbers.
     Serve(serve::ServeArguments),
     /// List, show, test and write controls.
@@ -132,6 +135,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match arguments.command {
         Command::Scan(arguments) => scan::run(*arguments),
+        Command::Fanout(arguments) => fanout::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Controls(arguments) => controls::run(arguments),
         Command::Frameworks(arguments) => frameworks::run(&arguments),

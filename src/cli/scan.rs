@@ -177,7 +177,7 @@ fn options(arguments: &ScanArguments) -> TerminalOptions {
     }
 }
 
-fn exit_code(report: &Report, config: &Config, is_new_only: bool) -> Exit {
+pub(super) fn exit_code(report: &Report, config: &Config, is_new_only: bool) -> Exit {
     let new: Option<HashSet<&str>> = report
         .changes
         .as_ref()

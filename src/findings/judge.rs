@@ -18,7 +18,21 @@ use crate::inventory::{Account, Facet, GLOBAL, Inventory, Resource, Unseen};
 /// The order is that of accounts, controls, regions and ARNs, whatever the order of collection.
 #[must_use]
 pub fn judge(inventory: &Arc<Inventory>, controls: &[&Control]) -> Vec<Finding> {
-    let accounts = inventory.accounts.iter().filter(|a| a.is_judged());
+    judge_accounts(inventory, controls, |account| account.is_judged())
+}
+
+/// Judges one account of the inventory. Controls may look into the others.
+#[must_use]
+pub fn judge_account(inventory: &Arc<Inventory>, id: &str, controls: &[&Control]) -> Vec<Finding> {
+    judge_accounts(inventory, controls, |account| account.id == id && account.is_judged())
+}
+
+fn judge_accounts(
+    inventory: &Arc<Inventory>,
+    controls: &[&Control],
+    is_meant: impl Fn(&Account) -> bool,
+) -> Vec<Finding> {
+    let accounts = inventory.accounts.iter().filter(|account| is_meant(account));
     let tasks: Vec<(&Account, &Control)> =
         accounts.flat_map(|account| controls.iter().map(move |control| (account, *control))).collect();
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);

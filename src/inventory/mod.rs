@@ -11,8 +11,8 @@ mod facet;
 mod file;
 mod unseen;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use facet::{FACET, Facet};
-pub use file::{InventoryFileError, load, save, write};
+pub use file::{InventoryFileError, load, read, save, write};
 pub(crate) use unseen::NO_CONNECTION;
 pub use unseen::{Cause, Denial, Unseen};
 
@@ -181,6 +181,16 @@ pub struct Inventory {
     listings: Vec<Listing>,
     by_place: HashMap<(String, String), Vec<usize>>,
     by_arn: HashMap<(String, String), Vec<usize>>,
+    missed: Mutex<Missed>,
+}
+
+/// What was looked for in an inventory and lies in accounts that are not in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// The accounts.
+    pub accounts: BTreeSet<String>,
+    /// ARNs that name no account, as those of buckets.
+    pub arns: BTreeSet<String>,
 }
 
 impl Inventory {
@@ -220,7 +230,32 @@ impl Inventory {
             listings,
             by_place,
             by_arn,
+            missed: Mutex::default(),
         }
+    }
+
+    /// What was looked for so far and lies in accounts that are not part of it: with those accounts, what is derived
+    /// from it might be different.
+    #[must_use]
+    pub fn missed(&self) -> Missed {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that something is looked for in an account.
+    fn looks_in(&self, account: &str) {
+        if self.account(account).is_none() {
+            let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+            if !missed.accounts.contains(account) {
+                missed.accounts.insert(account.to_owned());
+            }
+        }
+    }
+
+    /// Its resources and listings, without the indexes.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Resource>, Vec<Listing>) {
+        let resources = self.resources.into_iter().map(Arc::unwrap_or_clone);
+        (resources.collect(), self.listings)
     }
 
     /// Every resource, in the order of the invariant.
@@ -246,6 +281,7 @@ impl Inventory {
 
     /// The listings of one type in one account, one for each region that was asked.
     pub fn listings_of<'a>(&'a self, account: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Listing> {
+        self.looks_in(account);
         let start =
             self.listings.partition_point(|l| (l.account.as_str(), l.kind.as_str()) < (account, kind));
         self.listings
@@ -289,7 +325,17 @@ impl Inventory {
     /// accounts see the same ARN, its own view comes first.
     #[must_use]
     pub fn find(&self, kind: &str, arn: &str, from: &str) -> Option<&Arc<Resource>> {
-        let seen = self.by_arn.get(&(kind.to_owned(), arn.to_owned()))?;
+        let seen = self.by_arn.get(&(kind.to_owned(), arn.to_owned()));
+        // The account that it lies in may see more of it than others.
+        match arn.split(':').nth(4) {
+            Some(owner) if !owner.is_empty() => self.looks_in(owner),
+            _ if seen.is_none() => {
+                let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+                missed.arns.insert(arn.to_owned());
+            }
+            _ => {}
+        }
+        let seen = seen?;
         let at = |index: &usize| self.resources.get(*index);
         seen.iter().filter_map(at).find(|r| r.account == from).or_else(|| seen.iter().find_map(at))
     }

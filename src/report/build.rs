@@ -63,6 +63,7 @@ impl Report {
             controls,
             frameworks,
             findings,
+            left_out: None,
             detections: None,
         }
     }
@@ -86,7 +87,7 @@ fn run_info(ran: Ran<'_>, complete: bool) -> RunInfo {
     }
 }
 
-fn control_row(set: &ControlSet, control: &Control, totals: Counts) -> ControlRow {
+pub(super) fn control_row(set: &ControlSet, control: &Control, totals: Counts) -> ControlRow {
     ControlRow {
         id: control.id.clone(),
         title: control.title.clone(),
@@ -108,7 +109,7 @@ fn control_row(set: &ControlSet, control: &Control, totals: Counts) -> ControlRo
 }
 
 /// Verdicts by control and account.
-struct Sums<'a>(HashMap<(&'a str, &'a str), Counts>);
+pub(super) struct Sums<'a>(pub(super) HashMap<(&'a str, &'a str), Counts>);
 
 impl<'a> Sums<'a> {
     fn of(findings: &'a [Finding]) -> Self {
@@ -125,7 +126,7 @@ impl<'a> Sums<'a> {
     }
 }
 
-fn framework_row(framework: &Framework, ran: Ran<'_>, sums: &Sums<'_>) -> FrameworkRow {
+pub(super) fn framework_row(framework: &Framework, ran: Ran<'_>, sums: &Sums<'_>) -> FrameworkRow {
     FrameworkRow {
         id: framework.id.clone(),
         title: framework.title.clone(),

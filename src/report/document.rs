@@ -45,9 +45,40 @@ pub struct Report {
     pub frameworks: Vec<FrameworkRow>,
     /// One for each control and resource, and one for each place that a control could not judge.
     pub findings: Vec<Finding>,
+    /// What is counted and not listed, where the report is made of the reports of many accounts. Absent where every
+    /// finding is listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// What event rules found. Absent when no events were read: then the report says nothing about what happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detections: Option<Detections>,
+}
+
+/// What a report counts and does not list. The report of each account, which the same run keeps, lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// Findings by control.
+    pub controls: BTreeMap<String, Counts>,
+    /// Findings by account.
+    pub accounts: BTreeMap<String, Counts>,
+    /// Failing findings by severity.
+    pub failing: BTreeMap<Severity, u64>,
+    /// Failures that are new.
+    pub new: u64,
+    /// Failures that were judged for the first time, or by another rule.
+    pub newly_judged: u64,
+    /// Failures of the earlier run that are over, or not known to be.
+    pub past: u64,
+    /// Gaps.
+    pub gaps: u64,
+}
+
+impl LeftOut {
+    /// How many findings.
+    #[must_use]
+    pub fn findings(&self) -> u64 {
+        self.controls.values().map(|counts| counts.total()).sum()
+    }
 }
 
 /// The failures that people accept for some time, waiver by waiver.
@@ -99,7 +130,7 @@ pub struct RunInfo {
 }
 
 /// Findings by verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Findings that pass.
     pub pass: u64,
@@ -160,6 +191,20 @@ impl Counts {
             waived: self.waived + other.waived,
             unknown: self.unknown + other.unknown,
             not_applicable: self.not_applicable + other.not_applicable,
+        }
+    }
+}
+
+impl Counts {
+    /// These without others that are among them.
+    #[must_use]
+    pub(super) const fn minus(self, other: Self) -> Self {
+        Self {
+            pass: self.pass.saturating_sub(other.pass),
+            fail: self.fail.saturating_sub(other.fail),
+            waived: self.waived.saturating_sub(other.waived),
+            unknown: self.unknown.saturating_sub(other.unknown),
+            not_applicable: self.not_applicable.saturating_sub(other.not_applicable),
         }
     }
 }

@@ -23,6 +23,7 @@ mod json_text;
 pub mod jsonl;
 pub mod junit;
 pub mod markdown;
+mod merged;
 pub mod ocsf;
 mod part;
 mod remediation;
@@ -47,12 +48,13 @@ pub use detections::{
     EventsRead, Limits, LinesError, RuleIssue, SeverityCounts, UnreadInput, read_lines,
 };
 pub use document::{
-    ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, RunInfo, SCHEMA_VERSION, Waivers,
+    ControlRow, Counts, FrameworkRow, Gap, LeftOut, Report, RequirementRow, RunInfo, SCHEMA_VERSION, Waivers,
 };
 pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
 pub(crate) use gaps::Group;
+pub use merged::{Merger, Whole};
 pub use risk::Known;
 pub use scope::ScopeChanges;
 pub use text::printable;

@@ -36,6 +36,7 @@ impl Report {
             frameworks: self.frameworks.iter().map(|row| framework(row, id, &controls)).collect(),
             controls,
             detections: self.detections.as_ref().map(|detections| detections.of_account(id, &findings)),
+            left_out: None,
             findings,
         }
     }

@@ -96,6 +96,7 @@ fn of(findings: Vec<Finding>) -> Report {
         controls,
         frameworks,
         findings,
+        left_out: None,
         detections: None,
     }
 }

@@ -75,6 +75,12 @@ impl TrendPoint {
             *failing.entry(finding.severity).or_insert(0) += 1;
             *accounts.entry(finding.account.clone()).or_insert(0) += 1;
         }
+        for (severity, count) in report.left_out.iter().flat_map(|left_out| &left_out.failing) {
+            *failing.entry(*severity).or_insert(0) += count;
+        }
+        for (account, counts) in report.left_out.iter().flat_map(|left_out| &left_out.accounts) {
+            *accounts.entry(account.clone()).or_insert(0) += counts.fail;
+        }
         let mut most: Vec<(String, u64)> = accounts.into_iter().collect();
         most.sort_by(|a, b| (Reverse(a.1), &a.0).cmp(&(Reverse(b.1), &b.0)));
         most.truncate(MAX_ACCOUNTS);

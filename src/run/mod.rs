@@ -4,6 +4,7 @@
 //! not answer, a call that is denied. Whatever was obtained stays. This module prints nothing; it keeps
 //! the [`Progress`] for whoever shows it.
 
+mod parts;
 mod plan;
 mod policy;
 mod progress;
@@ -22,6 +23,7 @@ use crate::aws::{Aws, Place};
 use crate::collect::{self, Ask, Collected, Wanted};
 use crate::inventory::{Account, AccountState, Cause, Facet, GLOBAL, Inventory, Listing, Unseen};
 
+pub use parts::{Facts, collect_one, join};
 pub use plan::{Plan, PlanRow, Where, plan};
 pub use policy::{Policies, policies, trust_policy};
 pub use progress::{Display, Progress, Snapshot, follow};

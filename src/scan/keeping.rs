@@ -68,8 +68,17 @@ pub fn report_of(archive: &Archive, id: &RunId) -> Result<Report, Stopped> {
 }
 
 fn read_report(archive: &Archive, manifest: &Manifest) -> Result<Report, String> {
-    let name = format!("{REPORT} of run {}", manifest.run_id);
-    let packed = archive.read(manifest, REPORT).map_err(|error| error.to_string())?;
+    read_report_object(archive, manifest, REPORT)
+}
+
+/// The report that a run keeps under a name.
+pub(super) fn read_report_object(
+    archive: &Archive,
+    manifest: &Manifest,
+    name: &str,
+) -> Result<Report, String> {
+    let packed = archive.read(manifest, name).map_err(|error| error.to_string())?;
+    let name = format!("{name} of run {}", manifest.run_id);
     let mut text = Vec::new();
     zstd::Decoder::with_buffer(packed.as_slice())
         .and_then(|decoder| decoder.take(MAX_REPORT_BYTES).read_to_end(&mut text))
@@ -80,7 +89,7 @@ fn read_report(archive: &Archive, manifest: &Manifest) -> Result<Report, String>
 /// Hash of what a scan was asked to look at and to judge. What it then found there, such as a new account of the
 /// organization, does not change it.
 #[must_use]
-pub fn asked(config: &Config, report: &Report, is_from_file: bool) -> String {
+pub fn asked<'a>(config: &'a Config, judged: impl Iterator<Item = &'a str>, is_from_file: bool) -> String {
     #[derive(Serialize)]
     struct Asked<'a> {
         accounts: Vec<&'a str>,
@@ -97,7 +106,7 @@ pub fn asked(config: &Config, report: &Report, is_from_file: bool) -> String {
     let accounts = if config.organization && !is_from_file {
         config.accounts.iter().map(crate::config::AccountId::as_str).collect()
     } else {
-        judged(report).collect()
+        judged.collect()
     };
     let asked = Asked {
         accounts,
@@ -115,7 +124,8 @@ pub fn asked(config: &Config, report: &Report, is_from_file: bool) -> String {
     Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn judged(report: &Report) -> impl Iterator<Item = &str> {
+/// The accounts that controls have verdicts on.
+pub(super) fn judged(report: &Report) -> impl Iterator<Item = &str> {
     report.accounts.iter().filter(|account| account.is_judged()).map(|account| account.id.as_str())
 }
 
@@ -149,8 +159,9 @@ impl<'a> Keeping<'a> {
     /// that has an account in common, and carries on its trend. Without any, and where it cannot be read, nothing
     /// is said about changes.
     pub fn compare(&self, report: &mut Report, say: &dyn Fn(&str)) {
-        let earlier = self
-            .earlier(report)
+        let accounts: Vec<&str> = judged(report).collect();
+        let now = (time(&report.run.observed_at), time(&report.run.started_at));
+        let earlier = find_earlier(self.archive, &self.asked, now, &accounts)
             .and_then(|manifest| manifest.map(|manifest| read_report(self.archive, &manifest)).transpose());
         let earlier = earlier.unwrap_or_else(|why| {
             say(&format!("What changed since the run before is not told: {}", printable(&why)));
@@ -160,26 +171,6 @@ impl<'a> Keeping<'a> {
             report.changes = Changes::between(earlier, report);
         }
         report.carry_on(earlier.as_ref());
-    }
-
-    fn earlier(&self, report: &Report) -> Result<Option<Manifest>, String> {
-        let now = (time(&report.run.observed_at), time(&report.run.started_at));
-        let mut related = None;
-        for id in self.archive.committed().map_err(|error| error.to_string())?.iter().take(MAX_LOOKED_AT) {
-            // A damaged manifest must not stand in the way of an older whole one.
-            let Ok(manifest) = self.archive.manifest(id) else { continue };
-            let facts = &manifest.facts;
-            if (facts.observed_at, facts.started_at) >= now {
-                continue;
-            }
-            if facts.asked == self.asked {
-                return Ok(Some(manifest));
-            }
-            if related.is_none() && judged(report).any(|id| facts.accounts.iter().any(|known| known == id)) {
-                related = Some(manifest);
-            }
-        }
-        Ok(related)
     }
 
     /// Writes what the run holds.
@@ -202,7 +193,38 @@ impl<'a> Keeping<'a> {
     }
 }
 
-impl Stored<'_> {
+/// The last run before `now`, when it observed and started, that was asked the same, or else the last one that has an
+/// account in common.
+pub(super) fn find_earlier(
+    archive: &Archive,
+    asked: &str,
+    now: (Timestamp, Timestamp),
+    accounts: &[&str],
+) -> Result<Option<Manifest>, String> {
+    let mut related = None;
+    for id in archive.committed().map_err(|error| error.to_string())?.iter().take(MAX_LOOKED_AT) {
+        // A damaged manifest must not stand in the way of an older whole one.
+        let Ok(manifest) = archive.manifest(id) else { continue };
+        let facts = &manifest.facts;
+        if (facts.observed_at, facts.started_at) >= now {
+            continue;
+        }
+        if facts.asked == asked {
+            return Ok(Some(manifest));
+        }
+        if related.is_none() && accounts.iter().any(|id| facts.accounts.iter().any(|known| known == id)) {
+            related = Some(manifest);
+        }
+    }
+    Ok(related)
+}
+
+impl<'a> Stored<'a> {
+    /// A run whose objects were written by several processes; `writing` counts them among its own.
+    pub(super) const fn together(archive: &'a Archive, writing: Writing<'a>, asked: String) -> Self {
+        Self { archive, writing, asked }
+    }
+
     /// Commits the run, with notes of what could not be sent, and removes what is not to be kept any more.
     ///
     /// # Errors
@@ -258,7 +280,7 @@ fn put_all(
         writing.put(name, bytes).map_err(said)
     };
     put(REPORT, packed_report(report).map_err(|error| error.to_string()))?;
-    put(FINDINGS, findings(report).map_err(said))?;
+    put(FINDINGS, findings(std::slice::from_ref(report)).map_err(said))?;
     let mut observed = Vec::new();
     let written = inventory::write(inventory, &mut observed).map_err(|error| error.to_string());
     put(INVENTORY, written.map(|()| observed))?;
@@ -268,26 +290,28 @@ fn put_all(
     Ok(())
 }
 
-fn packed_report(report: &Report) -> Result<Vec<u8>, WriteError> {
+pub(super) fn packed_report(report: &Report) -> Result<Vec<u8>, WriteError> {
     let mut out = zstd::Encoder::new(Vec::new(), ZSTD_LEVEL)?;
     report::write(report, Format::Json, &mut out)?;
     Ok(out.finish()?)
 }
 
-fn packed_page(report: &Report) -> Result<Vec<u8>, WriteError> {
+pub(super) fn packed_page(report: &Report) -> Result<Vec<u8>, WriteError> {
     let mut out = GzEncoder::new(Vec::new(), Compression::default());
     report::write(report, Format::Html, &mut out)?;
     out.flush()?;
     Ok(out.finish()?)
 }
 
-fn findings(report: &Report) -> Result<Vec<u8>, ArchiveError> {
-    let run: RunId = report
+/// The findings of reports of the same run as columns.
+pub(super) fn findings(reports: &[Report]) -> Result<Vec<u8>, ArchiveError> {
+    let Some(first) = reports.first() else { return Err(ArchiveError::NoRun { text: String::new() }) };
+    let run: RunId = first
         .run
         .id
         .parse()
         .map_err(|error: crate::archive::NoRunId| ArchiveError::NoRun { text: error.to_string() })?;
-    let controls: BTreeMap<&str, (&str, &str, Vec<String>)> = report
+    let controls: BTreeMap<&str, (&str, &str, Vec<String>)> = first
         .controls
         .iter()
         .map(|row| {
@@ -297,11 +321,15 @@ fn findings(report: &Report) -> Result<Vec<u8>, ArchiveError> {
             (row.id.as_str(), (row.title.as_str(), row.service.as_str(), requirements.collect()))
         })
         .collect();
+    let accounts = reports.iter().flat_map(|report| &report.accounts);
     let accounts: BTreeMap<&str, &str> =
-        report.accounts.iter().map(|account| (account.id.as_str(), account.name.as_str())).collect();
+        accounts.map(|account| (account.id.as_str(), account.name.as_str())).collect();
     let unlisted = ("", "", Vec::new());
-    let observed_at = time(&report.run.observed_at);
-    let rows = report.findings.iter().map(|finding| {
+    let rows = reports.iter().flat_map(|report| {
+        let observed_at = time(&report.run.observed_at);
+        report.findings.iter().map(move |finding| (report, observed_at, finding))
+    });
+    let rows = rows.map(|(report, observed_at, finding)| {
         // `Report::check` has seen to it that every finding's control and account are listed.
         let (title, service, requirements) = controls.get(finding.control.as_str()).unwrap_or(&unlisted);
         columns::Row {
@@ -316,13 +344,16 @@ fn findings(report: &Report) -> Result<Vec<u8>, ArchiveError> {
             }),
         }
     });
-    Ok(columns::write(&run, observed_at, rows)?)
+    Ok(columns::write(&run, time(&first.run.observed_at), rows)?)
 }
 
 fn facts(report: &Report, asked: String, notes: Vec<String>) -> RunFacts {
     let mut failing = BTreeMap::new();
     for finding in report.findings.iter().filter(|finding| finding.verdict == VerdictKind::Fail) {
         *failing.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
+    }
+    for (severity, count) in report.left_out.iter().flat_map(|left_out| &left_out.failing) {
+        *failing.entry(severity.as_str().to_owned()).or_insert(0) += count;
     }
     let totals = report.totals;
     RunFacts {

@@ -7,6 +7,7 @@
 pub mod announced;
 pub mod detect;
 pub mod detected;
+pub mod fanout;
 pub mod keeping;
 pub mod settings;
 pub mod sources;
@@ -24,6 +25,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
+pub use fanout::Fanout;
 pub use stopped::{Fault, Stopped};
 
 use crate::accounts::{Scope, discover};
@@ -41,7 +43,7 @@ use settings::Waivers;
 use threads::{block_on, interrupted};
 
 /// Who follows a scan.
-pub trait Audience {
+pub trait Audience: Sync {
     /// Says what became of something, in a line.
     fn say(&self, line: &str);
 
@@ -129,6 +131,7 @@ fn abandoned(why: Option<&str>) -> Stopped {
 }
 
 /// A scan that did not come to its end.
+#[derive(Debug)]
 pub struct Failed {
     stopped: Stopped,
     /// Whether people have been told of what it found.
@@ -206,7 +209,7 @@ fn look<'a>(scan: &Scan<'a>, until: &mut Until) -> Result<Looked<'a>, Stopped> {
     let mut report = Report::of(ran, findings);
     report.waivers = waivers;
     until.check()?;
-    let asked = keeping::asked(config, &report, scan.inventory.is_some());
+    let asked = keeping::asked(config, keeping::judged(&report), scan.inventory.is_some());
     let kept = archive.map(|archive| Keeping::begin(archive, &mut report, asked));
     match (&scan.since, &kept) {
         (Some((earlier, path)), _) => compare(&mut report, earlier, path)?,

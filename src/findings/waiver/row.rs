@@ -106,6 +106,29 @@ pub enum Effect {
     Nothing,
 }
 
+impl WaiverRow {
+    /// Adds what the same waiver does elsewhere: what it does anywhere counts more than where it does nothing.
+    pub fn add(&mut self, other: Self) {
+        self.failing += other.failing;
+        if other.effect.weight() > self.effect.weight() {
+            self.effect = other.effect;
+            self.note = other.note;
+        }
+    }
+}
+
+impl Effect {
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Waives => 4,
+            Self::EvidenceChanged => 3,
+            Self::NothingFails => 2,
+            Self::NotObserved => 1,
+            Self::Nothing => 0,
+        }
+    }
+}
+
 impl WaiverState {
     pub(super) fn of(waiver: &Waiver, day: Date) -> Self {
         match waiver.days_left(day) {

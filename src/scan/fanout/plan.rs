@@ -1,0 +1,100 @@
+//! [`Fanout::plan`]: who is scanned.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::super::keeping::failed;
+use super::super::threads::{block_on, interrupted};
+use super::super::{Asked, Stopped, day, settings};
+use super::{Fanout, Items, Planned};
+use crate::accounts::{Discovery, discover};
+use crate::archive::{Location, RunId};
+use crate::aws::Aws;
+use crate::inventory::{Account, Unseen};
+use settings::Waivers;
+
+const PLAN: &str = "plan.json";
+const ACCOUNTS: &str = "accounts.json";
+
+/// What is known before an account is looked at.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) started_at: Timestamp,
+    /// Those to scan, by id.
+    pub(super) accounts: Vec<Account>,
+    /// Those that are not scanned.
+    pub(super) left_out: Vec<Account>,
+    /// Why it is not known what the organization is.
+    pub(super) unseen: Option<Unseen>,
+}
+
+impl Fanout<'_> {
+    /// Begins a run, finds the accounts, and writes down who is to be scanned. `execution` names what is done for the
+    /// first time or again: the same name gives the same run.
+    ///
+    /// # Errors
+    /// When the accounts cannot be found, or the archive cannot be written.
+    pub fn plan(&self, execution: Option<&str>, started_at: Timestamp) -> Result<Planned, Stopped> {
+        let run = self.begin(execution, started_at)?;
+        let plan = match self.read_plan(&run)? {
+            Some(plan) => plan,
+            None => self.make_plan(&run, started_at)?,
+        };
+        Ok(Planned { accounts: plan.accounts.len(), items: self.items(&run), run })
+    }
+
+    fn begin(&self, execution: Option<&str>, started_at: Timestamp) -> Result<RunId, Stopped> {
+        let writing = self.archive.begin(started_at).map_err(|error| failed(&error))?;
+        let Some(name) = execution else { return Ok(writing.id().clone()) };
+        let run = self.archive.run_of_execution(name, writing.id()).map_err(|error| failed(&error))?;
+        if run != *writing.id() {
+            writing.abandon();
+        }
+        Ok(run)
+    }
+
+    fn make_plan(&self, run: &RunId, started_at: Timestamp) -> Result<Plan, Stopped> {
+        let waivers = Waivers::read(self.config, day(started_at))?;
+        let asked = Asked::of(self.controls, self.config, waivers.as_ref());
+        let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
+        let find = async {
+            let aws = Aws::connect(&settings::source(self.config), &settings::limits(self.config))
+                .await
+                .map_err(|error| could_not(&error))?;
+            let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
+            discover(&caller, &own, &asked.scope).await.map_err(|error| could_not(&error))
+        };
+        let Discovery { targets, left_out, unseen } = block_on(find, interrupted("interrupted"))?;
+        let accounts = targets.into_iter().map(|target| target.account).collect();
+        let plan = Plan { started_at, accounts, left_out, unseen };
+        // The plan is last: where it is, so is the list.
+        for (name, text) in [(ACCOUNTS, json(&plan.accounts)?), (PLAN, json(&plan)?)] {
+            self.archive.put_part(run, name, &text).map_err(|error| failed(&error))?;
+        }
+        Ok(plan)
+    }
+
+    /// The plan of a run; `None` where it has none yet.
+    pub(super) fn read_plan(&self, run: &RunId) -> Result<Option<Plan>, Stopped> {
+        let text = self.archive.part(run, PLAN).map_err(|error| failed(&error))?;
+        let plan = text.map(|text| serde_json::from_slice(&text)).transpose();
+        plan.map_err(|error| failed(&format!("{PLAN} of run {run}: {error}")))
+    }
+
+    /// The plan of a run that is said to have one.
+    pub(super) fn planned(&self, run: &RunId) -> Result<Plan, Stopped> {
+        self.read_plan(run)?.ok_or_else(|| {
+            Stopped::usage(miette::miette!("run {run} has no plan in the archive; `plan` is the first step"))
+        })
+    }
+
+    fn items(&self, run: &RunId) -> Option<Items> {
+        let Some(Location::Bucket { bucket, prefix }) = &self.config.archive else { return None };
+        let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Some(Items { bucket: bucket.clone(), key: format!("{folder}runs/{run}/{ACCOUNTS}") })
+    }
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Stopped> {
+    serde_json::to_vec(value).map_err(|error| failed(&format!("a fault of this program: {error}")))
+}
