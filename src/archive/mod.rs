@@ -7,7 +7,8 @@
 //! runs/<run id>/inventory.json.zst    what was observed
 //! runs/<run id>/manifest.json         written last: it commits the run, and lists the objects with their hashes
 //! findings/day=<date>/<run id>.parquet   the findings of committed runs once more, for DuckDB and Athena
-//! claims/<job>/<due>/<attempt>.json   which daemon does the run of a job that is due
+//! claims/<job>/<due>/<attempt>.json   which daemon does the run of a job that is due, or sends an alert
+//! live/<account>/<hash>/<generation>.json.zst   what was looked at since the last run, because of events
 //! ```
 //!
 //! INVARIANT: a run is there when its manifest is, and only then. The manifest is written after everything that it
@@ -20,6 +21,7 @@ mod claim;
 pub mod columns;
 mod error;
 mod id;
+mod live;
 mod local;
 mod location;
 mod manifest;
@@ -36,6 +38,7 @@ use sha2::{Digest, Sha256};
 pub use claim::{BadJobName, Claim, Claimed, JobName};
 pub use error::ArchiveError;
 pub use id::{NoRunId, RunId};
+pub use live::LiveKey;
 pub use local::LocalStore;
 pub use location::{BadLocation, Location};
 pub use manifest::{Manifest, RunFacts, StoredObject, Tally};

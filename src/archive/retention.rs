@@ -117,6 +117,7 @@ impl Archive {
         {
             removed.errors.extend(self.store.delete(&id.published_key()).err().map(ArchiveError::from));
         }
+        self.tidy_live(now, &mut removed)?;
         Ok(removed)
     }
 

@@ -18,7 +18,21 @@ use crate::inventory::{Account, Facet, GLOBAL, Inventory, Resource, Unseen};
 /// The order is that of accounts, controls, regions and ARNs, whatever the order of collection.
 #[must_use]
 pub fn judge(inventory: &Arc<Inventory>, controls: &[&Control]) -> Vec<Finding> {
-    let accounts = inventory.accounts.iter().filter(|a| a.is_judged());
+    judge_where(inventory, controls, |_| true)
+}
+
+/// Judges one account of several.
+#[must_use]
+pub fn judge_account(inventory: &Arc<Inventory>, controls: &[&Control], account: &str) -> Vec<Finding> {
+    judge_where(inventory, controls, |candidate| candidate.id == account)
+}
+
+fn judge_where(
+    inventory: &Arc<Inventory>,
+    controls: &[&Control],
+    is_asked: impl Fn(&Account) -> bool,
+) -> Vec<Finding> {
+    let accounts = inventory.accounts.iter().filter(|a| a.is_judged() && is_asked(a));
     let tasks: Vec<(&Account, &Control)> =
         accounts.flat_map(|account| controls.iter().map(move |control| (account, *control))).collect();
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use judge::judge;
+pub use judge::{judge, judge_account};
 pub use risk::{Risk, RiskPart};
 pub use waiver::{Waived, Waiver, WaiverEnd, WaiverRow};
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -147,8 +147,16 @@ fn put(out: &mut impl Write, line: &impl Serialize) -> std::io::Result<()> {
 /// # Errors
 /// When the file cannot be read, is not of this version, is cut off, or has a line that does not parse.
 pub fn load(path: &Path) -> Result<Inventory, InventoryFileError> {
+    let file = File::open(path).map_err(|source| InventoryFileError::Io { path: path.to_owned(), source })?;
+    read(file, path)
+}
+
+/// Reads an inventory from what is in such a file; errors call it by `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(file: impl Read, path: &Path) -> Result<Inventory, InventoryFileError> {
     let io = |source| InventoryFileError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
     let mut reader = BufReader::new(zstd::Decoder::new(file).map_err(io)?);
     let mut text = String::new();
     let mut number = 0;
@@ -156,7 +164,7 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryFileError> {
         text.clear();
         number += 1;
         let broken = |source| InventoryFileError::Broken { path: path.to_owned(), line: number, source };
-        let read = std::io::Read::take(&mut reader, MAX_LINE_BYTES).read_line(text).map_err(broken)?;
+        let read = Read::take(&mut reader, MAX_LINE_BYTES).read_line(text).map_err(broken)?;
         Ok((read > 0).then_some(number))
     };
     let at = |line: usize| move |source| InventoryFileError::Line { path: path.to_owned(), line, source };
