@@ -9,6 +9,7 @@
 //! [`Digest`] for each receiver's rule. It fails at nothing: what became of each message is a [`Delivery`].
 
 mod about;
+mod alert;
 mod delivery;
 mod digest;
 mod mail;
@@ -29,6 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use alert::{Cause, VerdictChange};
 pub use delivery::{Channel, Delivery, Outcome};
 pub use policy::statements as telling_statements;
 
@@ -63,6 +65,8 @@ pub enum News<'a> {
         /// When it was started, RFC 3339, UTC.
         at: &'a str,
     },
+    /// A verdict that changed between two scans, because of an event.
+    Alert(&'a VerdictChange),
     /// Nothing: whether messages arrive is tried out, with made-up findings that say so.
     Sample,
 }
@@ -101,6 +105,7 @@ impl News<'_> {
         match self {
             Self::Report(report) => Digest::of(report, rule, wording),
             Self::Failure { why, at } => Some(Digest::of_failure(why, at, wording)),
+            Self::Alert(change) => change.digest(rule, wording),
             Self::Sample => Some(sample::digest(wording)),
         }
     }
@@ -109,6 +114,7 @@ impl News<'_> {
         match self {
             Self::Report(_) => "report",
             Self::Failure { .. } => "failure",
+            Self::Alert(_) => "alert",
             Self::Sample => "sample",
         }
     }
@@ -117,7 +123,15 @@ impl News<'_> {
     fn run(&self) -> &str {
         match self {
             Self::Report(report) => &report.run.id,
-            Self::Failure { .. } | Self::Sample => "",
+            Self::Failure { .. } | Self::Alert(_) | Self::Sample => "",
+        }
+    }
+
+    /// The change that it is about.
+    const fn alert(&self) -> Option<&VerdictChange> {
+        match self {
+            Self::Alert(change) => Some(change),
+            Self::Report(_) | Self::Failure { .. } | Self::Sample => None,
         }
     }
 
@@ -125,7 +139,7 @@ impl News<'_> {
     const fn sample_notice(&self) -> &'static str {
         match self {
             Self::Sample => sample::NOTICE,
-            Self::Report(_) | Self::Failure { .. } => "",
+            Self::Report(_) | Self::Failure { .. } | Self::Alert(_) => "",
         }
     }
 }

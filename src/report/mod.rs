@@ -53,6 +53,7 @@ pub use explain::{Advice, Explanation, MIN_PREFIX, NotFound, Rule};
 pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
 pub(crate) use gaps::Group;
+pub(crate) use remediation::command as repairing_command;
 pub use risk::Known;
 pub use scope::ScopeChanges;
 pub(crate) use text::{printable, time};
