@@ -70,9 +70,9 @@ pub static STAGE: Kind = Kind {
         source: "apigateway.amazonaws.com",
         names: &[
             "CreateStage",
+            "DeleteAccessLogSettings",
             "DeleteApi",
             "DeleteStage",
-            "DeleteAccessLogSettings",
             "ReimportApi",
             "UpdateApi",
             "UpdateStage",

@@ -87,6 +87,7 @@ pub fn fits(id: &str, arn: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::process::{Command, Stdio};
 
     use super::super::KINDS;
     use super::*;
@@ -106,6 +107,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// By AWS's own models of its APIs, as the SDK for Python has them.
+    #[test]
+    fn calls_and_parameters_are_those_of_the_apis() {
+        let changes = KINDS.iter().flat_map(|kind| kind.events);
+        let rows: Vec<serde_json::Value> = changes
+            .map(|change| {
+                let paths = match change.target {
+                    Target::At(paths) | Target::Starting(_, paths) | Target::In(_, paths) => paths,
+                    Target::Place | Target::Any(_) => &[],
+                };
+                serde_json::json!({ "source": change.source, "names": change.names, "paths": paths })
+            })
+            .collect();
+        let root = upright_testkit::workspace().unwrap();
+        let mut python = Command::new(root.join(".venv/bin/python"))
+            .arg(root.join("tests/support/api_names.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        serde_json::to_writer(python.stdin.take().unwrap(), &rows).unwrap();
+        let output = python.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     }
 
     #[test]

@@ -161,6 +161,8 @@ pub struct Follower {
     base: Mutex<Option<Base>>,
     /// Ids of changes of which people have been told.
     told: Mutex<HashSet<String>>,
+    /// How long a claim holds.
+    holds: Duration,
 }
 
 impl Follower {
@@ -177,7 +179,7 @@ impl Follower {
             }
         }
         let (base, told) = (Mutex::new(None), Mutex::new(HashSet::new()));
-        Arc::new(Self { archive, controls, waivers, wanted, base, told })
+        Arc::new(Self { archive, controls, waivers, wanted, base, told, holds: HOLDS })
     }
 
     /// The archive.
@@ -345,7 +347,9 @@ impl Follower {
     ) -> Result<(), FollowError> {
         let (job, due) = (job(change)?, change.observed_at);
         let claimed = self
-            .blocking(move |follower| Ok(follower.archive.claim(&job, due, Timestamp::now(), HOLDS)?))
+            .blocking(move |follower| {
+                Ok(follower.archive.claim(&job, due, Timestamp::now(), follower.holds)?)
+            })
             .await?;
         let claim = match claimed {
             Claimed::Ours(claim) => claim,

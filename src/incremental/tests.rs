@@ -1,20 +1,23 @@
 //! Following events before an AWS whose state the test changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use upright_testkit::{Answer, Call, Server};
+use upright_testkit::{Answer, Call, Emulator, Server};
 
 use super::*;
 use crate::accounts::{Discovery, Scope, Target};
-use crate::archive::{INVENTORY, LocalStore, RunFacts, Tally};
-use crate::aws::{Aws, Limits};
+use crate::archive::{INVENTORY, LiveKey, LocalStore, RunFacts, Tally};
+use crate::aws::{Aws, Limits, Source};
+use crate::config::Notify;
 use crate::controls::VerdictKind;
 use crate::events::record::Record;
 use crate::inventory::{self, Account, AccountState, Cause};
@@ -35,6 +38,14 @@ struct Cloud {
 }
 
 impl Cloud {
+    fn put(&mut self, bucket: &str, is_open: bool) {
+        self.buckets.insert(bucket.to_owned(), is_open);
+    }
+
+    fn refuse(&mut self, operation: &'static str, with: (u16, &'static str)) {
+        self.refused.insert(operation, with);
+    }
+
     fn answer(&self, call: &Call) -> Option<Answer> {
         if let Some((status, code)) = self.refused.get(call.operation.as_str()) {
             return Some(Answer::error(call, *status, code, "no"));
@@ -99,10 +110,14 @@ fn limits() -> Limits {
 }
 
 fn entry(port: u16) -> Entry {
-    let own = Aws::at(&format!("http://localhost:{port}"), &limits()).own_session(ACCOUNT);
+    entry_of(port, ACCOUNT)
+}
+
+fn entry_of(port: u16, account: &str) -> Entry {
+    let own = Aws::at(&format!("http://localhost:{port}"), &limits()).own_session(account);
     let caller = Caller {
-        account: ACCOUNT.to_owned(),
-        arn: format!("arn:aws:iam::{ACCOUNT}:user/upright"),
+        account: account.to_owned(),
+        arn: format!("arn:aws:iam::{account}:user/upright"),
         partition: "aws".to_owned(),
     };
     Entry { caller, own, role: RoleSettings::standard() }
@@ -121,7 +136,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let follower = follower(folder.path());
         let world = Self { cloud, server, folder, follower };
-        world.scan().await;
+        // It was a while ago, so that events of some seconds ago came after it.
+        world.scan_ago(SignedDuration::from_hours(1)).await;
         world
     }
 
@@ -131,42 +147,11 @@ impl World {
 
     /// A whole run, kept.
     async fn scan(&self) {
-        let aws = Aws::at(&format!("http://localhost:{}", self.server.port()), &limits());
-        let account = Account {
-            id: ACCOUNT.to_owned(),
-            name: "acme-prod".to_owned(),
-            partition: "aws".to_owned(),
-            is_management: None,
-            organization: None,
-            units: None,
-            unit_ids: None,
-            tags: None,
-            regions: Vec::new(),
-            state: AccountState::Scanned,
-        };
-        let targets = vec![Target { account, session: aws.own_session(ACCOUNT) }];
-        let discovery = Discovery { targets, left_out: Vec::new(), unseen: None };
-        let scope = Scope { regions: vec![REGION.to_owned()], ..Scope::own() };
-        let started_at = Timestamp::now();
-        let found = collect(&aws, discovery, &self.follower.wanted, &scope, &Progress::start()).await;
-        let mut bytes = Vec::new();
-        inventory::write(&found, &mut bytes).unwrap();
-        let archive = archive(self.folder.path());
-        let mut writing = archive.begin(started_at).unwrap();
-        writing.put(INVENTORY, bytes).unwrap();
-        let facts = RunFacts {
-            version: "0".to_owned(),
-            started_at,
-            finished_at: started_at,
-            observed_at: found.observed_at,
-            complete: true,
-            asked: "a".to_owned(),
-            accounts: vec![ACCOUNT.to_owned()],
-            findings: Tally { pass: 0, fail: 0, unknown: 0, not_applicable: 0 },
-            failing: BTreeMap::new(),
-            notes: Vec::new(),
-        };
-        writing.commit(facts).unwrap();
+        self.scan_ago(SignedDuration::ZERO).await;
+    }
+
+    async fn scan_ago(&self, ago: SignedDuration) {
+        scan(self.server.port(), ACCOUNT, self.folder.path(), &self.follower.wanted, ago).await;
     }
 
     async fn follow(&self, events: &[Value]) -> Outcome {
@@ -180,6 +165,48 @@ impl World {
             .filter(|(_, n)| *n > 0)
             .collect()
     }
+}
+
+/// A whole run of one region of an account, kept.
+async fn scan(port: u16, account: &str, folder: &Path, wanted: &Wanted, ago: SignedDuration) {
+    let aws = Aws::at(&format!("http://localhost:{port}"), &limits());
+    let session = aws.own_session(account);
+    let account = Account {
+        id: account.to_owned(),
+        name: "acme-prod".to_owned(),
+        partition: "aws".to_owned(),
+        is_management: None,
+        organization: None,
+        units: None,
+        unit_ids: None,
+        tags: None,
+        regions: Vec::new(),
+        state: AccountState::Scanned,
+    };
+    let targets = vec![Target { account: account.clone(), session }];
+    let discovery = Discovery { targets, left_out: Vec::new(), unseen: None };
+    let scope = Scope { regions: [REGION, "us-east-1"].map(str::to_owned).to_vec(), ..Scope::own() };
+    let mut found = collect(&aws, discovery, wanted, &scope, &Progress::start()).await;
+    found.observed_at -= ago;
+    let started_at = found.observed_at;
+    let mut bytes = Vec::new();
+    inventory::write(&found, &mut bytes).unwrap();
+    let archive = archive(folder);
+    let mut writing = archive.begin(started_at).unwrap();
+    writing.put(INVENTORY, bytes).unwrap();
+    let facts = RunFacts {
+        version: "0".to_owned(),
+        started_at,
+        finished_at: started_at,
+        observed_at: found.observed_at,
+        complete: true,
+        asked: "a".to_owned(),
+        accounts: vec![account.id.clone()],
+        findings: Tally { pass: 0, fail: 0, unknown: 0, not_applicable: 0 },
+        failing: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    writing.commit(facts).unwrap();
 }
 
 fn touches(events: &[Value]) -> Vec<Touch> {
@@ -220,7 +247,7 @@ const OPENED: (Option<VerdictKind>, Option<VerdictKind>) = (Some(VerdictKind::Pa
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_became_public_is_told_once_with_who_did_it_and_no_other_is_asked_about() {
     let world = World::new(&[("logs", false), ("other", false), ("third", true)]).await;
-    world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), true)));
+    world.set(|cloud| cloud.put("logs", true));
     let before = world.server.counts();
     // It opened a minute and a half ago, so that the look is late enough to have seen it.
     let events = [put_policy("logs", "e-1", 95), put_policy("logs", "e-2", 90)];
@@ -266,7 +293,7 @@ async fn what_was_closed_again_is_resolved_and_what_opens_again_is_another_alert
     for (is_open, after) in
         [(true, Some(VerdictKind::Fail)), (false, Some(VerdictKind::Pass)), (true, Some(VerdictKind::Fail))]
     {
-        world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), is_open)));
+        world.set(|cloud| cloud.put("logs", is_open));
         let outcome = world.follow(&[put_policy("logs", "e", 0)]).await;
         let [change] = outcome.changes.as_slice() else { panic!("{outcome:?}") };
         assert_eq!(change.after, after);
@@ -279,22 +306,22 @@ async fn what_was_closed_again_is_resolved_and_what_opens_again_is_another_alert
 async fn a_denied_look_is_unknown_and_hides_no_change() {
     let world = World::new(&[("logs", false)]).await;
     world.set(|cloud| {
-        cloud.buckets.insert("logs".to_owned(), true);
-        cloud.refused.insert("s3:GetBucketPolicy", (403, "AccessDenied"));
+        cloud.put("logs", true);
+        cloud.refuse("s3:GetBucketPolicy", (403, "AccessDenied"));
     });
     let outcome = world.follow(&[put_policy("logs", "e-1", 90)]).await;
     assert_eq!((outcome.changes.len(), outcome.left.len()), (0, 0), "{outcome:?}");
     let [unseen] = outcome.not_observed.as_slice() else { panic!("{outcome:?}") };
     assert!(matches!(unseen.cause, Cause::Denied { .. }) && unseen.operation == "s3:GetBucketPolicy");
     // Throttled, it is to be tried again.
-    world.set(|cloud| drop(cloud.refused.insert("s3:GetBucketPolicy", (503, "SlowDown"))));
+    world.set(|cloud| cloud.refuse("s3:GetBucketPolicy", (503, "SlowDown")));
     let outcome = world.follow(&[put_policy("logs", "e-2", 0)]).await;
     assert_eq!((outcome.changes.len(), outcome.left.len()), (0, 1), "{outcome:?}");
     assert_eq!(outcome.left[0].touch.event_ids, BTreeSet::from(["e-2".to_owned()]));
     // The list is refused: nothing is known of what is in it, and nothing is gone.
     world.set(|cloud| {
         cloud.refused.clear();
-        cloud.refused.insert("s3:ListBuckets", (403, "AccessDenied"));
+        cloud.refuse("s3:ListBuckets", (403, "AccessDenied"));
     });
     let outcome = world.follow(&[put_policy("logs", "e-3", 0)]).await;
     assert_eq!((outcome.changes.len(), outcome.not_observed.len()), (0, 1), "{outcome:?}");
@@ -308,7 +335,7 @@ async fn a_denied_look_is_unknown_and_hides_no_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_about_a_refused_call_asks_nothing() {
     let world = World::new(&[("logs", false)]).await;
-    world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), true)));
+    world.set(|cloud| cloud.put("logs", true));
     let before = world.server.counts();
     let mut refused = put_policy("logs", "e-1", 0);
     refused["errorCode"] = json!("AccessDenied");
@@ -322,7 +349,7 @@ async fn what_is_deleted_is_gone_and_what_is_made_open_is_new() {
     let world = World::new(&[("logs", true)]).await;
     world.set(|cloud| {
         cloud.buckets.clear();
-        cloud.buckets.insert("fresh".to_owned(), true);
+        cloud.put("fresh", true);
     });
     let events = [
         event("DeleteBucket", json!({ "bucketName": "logs" }), "e-1", 90),
@@ -343,7 +370,7 @@ async fn a_change_to_the_account_changes_the_verdict_on_its_buckets() {
     let world = World::new(&[]).await;
     world.set(|cloud| {
         cloud.is_account_closed = true;
-        cloud.buckets.insert("site".to_owned(), true);
+        cloud.put("site", true);
     });
     world.scan().await;
     world.set(|cloud| cloud.is_account_closed = false);
@@ -359,7 +386,7 @@ async fn a_change_to_the_account_changes_the_verdict_on_its_buckets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_that_follow_at_once_one_tells() {
     let world = World::new(&[("logs", false)]).await;
-    world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), true)));
+    world.set(|cloud| cloud.put("logs", true));
     let other = follower(world.folder.path());
     let (entry, event) = (entry(world.server.port()), put_policy("logs", "e-1", 0));
     let (one, two) = tokio::join!(
@@ -373,12 +400,12 @@ async fn of_two_that_follow_at_once_one_tells() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_supersedes_what_was_looked_at_before() {
     let world = World::new(&[("logs", false)]).await;
-    world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), true)));
+    world.set(|cloud| cloud.put("logs", true));
     assert_eq!(world.follow(&[put_policy("logs", "e-1", 0)]).await.changes.len(), 1);
     // The run found it closed; no event told of that.
-    world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), false)));
+    world.set(|cloud| cloud.put("logs", false));
     world.scan().await;
-    world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), true)));
+    world.set(|cloud| cloud.put("logs", true));
     let outcome = world.follow(&[put_policy("logs", "e-2", 0)]).await;
     let [change] = outcome.changes.as_slice() else { panic!("{outcome:?}") };
     assert_eq!(
@@ -404,8 +431,143 @@ async fn at_the_deadline_what_was_not_looked_at_is_handed_back() {
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
     // And the next try finds it.
-    world.set(|cloud| drop(cloud.buckets.insert("logs".to_owned(), true)));
+    world.set(|cloud| cloud.put("logs", true));
     assert_eq!(world.follow(&events).await.changes.len(), 1);
+}
+
+/// A receiver of webhooks that answers with these, one after the other, and then takes everything.
+fn receiver(answers: &[u16]) -> (Notify, Arc<Mutex<Vec<Value>>>, TempDir) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("address");
+    std::fs::write(&address, format!("http://127.0.0.1:{}/hook", listener.local_addr().unwrap().port()))
+        .unwrap();
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let (answers, bodies) = (answers.to_vec(), Arc::clone(&taken));
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            while reader.read_line(&mut line).unwrap() > 2 {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let status = answers.get(number).copied().unwrap_or(200);
+            if status == 200 {
+                bodies.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            }
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            reader.into_inner().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let notify = serde_json::from_value(json!({ "webhooks": [{ "url": { "file": address } }] })).unwrap();
+    (notify, taken, folder)
+}
+
+async fn announce(follower: &Arc<Follower>, notify: &Notify) -> Announced {
+    let source = Source { profile: None, region: None };
+    let telling = Telling { notify, source: &source, limits: &limits(), html_max_findings: 1 };
+    follower.announce(&BTreeSet::from([ACCOUNT.to_owned()]), &telling, soon()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_once_by_whoever_comes_first_and_again_after_a_crash() {
+    let world = World::new(&[("logs", false)]).await;
+    world.set(|cloud| cloud.put("logs", true));
+    // It is found, and whoever found it tells nobody.
+    let found = world.follow(&[put_policy("logs", "e-1", 0)]).await.changes.remove(0);
+    // The first who tells claims it and ends before he has.
+    let crashed = Arc::try_unwrap(follower(world.folder.path())).unwrap();
+    let claimed =
+        crashed.archive.claim(&job(&found).unwrap(), found.observed_at, Timestamp::now(), Duration::ZERO);
+    assert!(matches!(claimed.unwrap(), Claimed::Ours(_)));
+    // The second is refused by the receiver, which may not take it the next time either.
+    let (notify, taken, _address) = receiver(&[400]);
+    let mut second = Arc::try_unwrap(follower(world.folder.path())).unwrap();
+    second.holds = Duration::ZERO;
+    let second = Arc::new(second);
+    let refused = announce(&second, &notify).await;
+    assert_eq!((refused.pending, refused.deliveries.len()), (1, 1), "{refused:?}");
+    let sent = announce(&second, &notify).await;
+    assert_eq!((sent.pending, sent.deliveries.len()), (0, 1), "{sent:?}");
+    // Nobody sends it any more, also a process that knows nothing of it.
+    for follower in [second, follower(world.folder.path())] {
+        let again = announce(&follower, &notify).await;
+        assert_eq!((again.pending, again.deliveries.len()), (0, 0), "{again:?}");
+    }
+    let taken = taken.lock().unwrap();
+    let [message] = taken.as_slice() else { panic!("{taken:?}") };
+    assert_eq!((&message["kind"], &message["alert"]["id"]), (&json!("alert"), &json!(found.id)));
+    let subject = message["subject"].as_str().unwrap();
+    assert!(subject.starts_with("Upright: bucket logs became public, by alice, "), "{subject}");
+    assert_eq!(message["alert"]["cause"]["event_name"], "PutBucketPolicy");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_one_sends_another_waits() {
+    let world = World::new(&[("logs", false)]).await;
+    world.set(|cloud| cloud.put("logs", true));
+    let found = world.follow(&[put_policy("logs", "e-1", 0)]).await.changes.remove(0);
+    let (notify, taken, _address) = receiver(&[]);
+    let claimed =
+        world.follower.archive.claim(&job(&found).unwrap(), found.observed_at, Timestamp::now(), HOLDS);
+    assert!(matches!(claimed.unwrap(), Claimed::Ours(_)));
+    let waiting = announce(&world.follower, &notify).await;
+    assert_eq!((waiting.pending, waiting.deliveries.len()), (1, 0), "{waiting:?}");
+    assert_eq!(taken.lock().unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_superseded_and_told_is_removed() {
+    let world = World::new(&[("logs", false)]).await;
+    let (notify, taken, _address) = receiver(&[]);
+    for round in 0..5 {
+        world.set(|cloud| cloud.put("logs", round % 2 == 0));
+        assert_eq!(world.follow(&[put_policy("logs", "e", 0)]).await.changes.len(), 1);
+    }
+    announce(&world.follower, &notify).await;
+    assert_eq!(taken.lock().unwrap().len(), 5);
+    let kept = world.follower.archive.live(ACCOUNT).unwrap();
+    let generations: Vec<u32> = kept.iter().map(LiveKey::generation).collect();
+    assert_eq!(generations, [4, 5]);
+    // A run supersedes all of it.
+    world.scan().await;
+    announce(&world.follower, &notify).await;
+    assert_eq!(world.follower.archive.live(ACCOUNT).unwrap(), []);
+}
+
+/// The same before moto, in which a program changes the bucket through the API.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_opened_through_the_api_is_found() {
+    let emulator = tokio::task::spawn_blocking(|| Emulator::start().unwrap()).await.unwrap();
+    let change = |what: &str| {
+        let root = upright_testkit::workspace().unwrap();
+        let mut command = Command::new(root.join(".venv/bin/python"));
+        command.arg(root.join("tests/support/nights.py")).args([what, "opened"]);
+        emulator.env().apply(&mut command);
+        assert!(command.status().unwrap().success(), "{what}");
+    };
+    let account = emulator.seeded().account("management").unwrap().id.clone();
+    change("make");
+    let folder = tempfile::tempdir().unwrap();
+    let follower = follower(folder.path());
+    scan(emulator.port(), &account, folder.path(), &follower.wanted, SignedDuration::ZERO).await;
+    let entry = entry_of(emulator.port(), &account);
+    let mut event = put_policy("opened", "e-1", 0);
+    event["recipientAccountId"] = json!(account);
+    change("open");
+    let outcome = follower.follow(&entry, touches(std::slice::from_ref(&event)), soon()).await;
+    let found: Vec<_> = outcome.changes.iter().map(verdicts).collect();
+    assert_eq!(found, [("opened", OPENED.0, OPENED.1)], "{outcome:?}");
+    change("close");
+    event["eventName"] = json!("DeleteBucketPolicy");
+    let outcome = follower.follow(&entry, touches(&[event]), soon()).await;
+    let found: Vec<_> = outcome.changes.iter().map(verdicts).collect();
+    assert_eq!(found, [("opened", OPENED.1, OPENED.0)], "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

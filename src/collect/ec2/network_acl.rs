@@ -39,9 +39,9 @@ pub static NETWORK_ACL: Kind = Kind {
         Change {
             source: "ec2.amazonaws.com",
             names: &[
+                "CreateDefaultVpc",
                 "CreateSubnet",
                 "CreateVpc",
-                "CreateDefaultVpc",
                 "DeleteSubnet",
                 "DeleteVpc",
                 "ReplaceNetworkAclAssociation",

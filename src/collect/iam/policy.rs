@@ -52,13 +52,13 @@ pub static POLICY: Kind = Kind {
         },
         Change {
             source: "iam.amazonaws.com",
-            names: &[
-                "DeleteRolePermissionsBoundary",
-                "DeleteUserPermissionsBoundary",
-                "PutRolePermissionsBoundary",
-                "PutUserPermissionsBoundary",
-            ],
+            names: &["PutRolePermissionsBoundary", "PutUserPermissionsBoundary"],
             target: Target::At(&["requestParameters.permissionsBoundary"]),
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["DeleteRolePermissionsBoundary", "DeleteUserPermissionsBoundary"],
+            target: Target::Any("the event does not say which policy was the boundary"),
         },
     ],
     schema: Policy::json_schema,
