@@ -1,10 +1,11 @@
 //! Events that were delivered: the rules are asked, and what they find is kept and told, each once.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use upright::events::batch::{Batch, Desk, Inputs, Node};
+use upright::events::record::Record;
 use upright::events::remote::{Remote, s3};
 use upright::events::scan::{Scan, Told};
 use upright::events::source::layout::Question;
@@ -12,6 +13,7 @@ use upright::events::source::{Input, Limits, Options, Pointer};
 use upright::report::printable;
 use upright::scan::detected::Detected;
 
+use crate::posture::{self, Touched};
 use crate::ready::Ready;
 use crate::times::Times;
 
@@ -45,11 +47,16 @@ pub(crate) fn deal_with(ready: &Ready, deliveries: Vec<Delivery>, times: Times) 
     let options = Options { limits, ..Options::default() };
     let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let say = |line: &str| tracing::info!("{line}");
-    let mut scan = Scan::new(&ready.rules, options, workers);
+    let touched = Mutex::new(Touched::default());
+    let witness = |record: &Record<'_>, input: usize| {
+        touched.lock().unwrap_or_else(PoisonError::into_inner).see(record, input);
+    };
+    let mut scan = Scan::new(&ready.rules, options, workers).witnessed(&witness);
     let mut reading = Reading {
         ready,
         remote: None,
         detected: Detected::new(&ready.archive, &ready.config, Some(times.work), &say),
+        touched: &touched,
         why: None,
         problems: 0,
     };
@@ -68,12 +75,15 @@ pub(crate) fn deal_with(ready: &Ready, deliveries: Vec<Delivery>, times: Times) 
     let Reading { detected, mut why, .. } = reading;
     let came = detected.finish();
     came.lost.iter().for_each(|node| batch.fail(*node));
+    if why.is_none() && (came.is_lost || !came.lost.is_empty()) {
+        why = Some("something that was found could not be kept or told".to_owned());
+    }
+    let touched = touched.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let followed = posture::follow(ready, &touched, times.work);
+    followed.lost.iter().for_each(|node| batch.fail(*node));
     let mut is_fine = batch.settle().messages;
     if came.is_lost {
         is_fine.fill(false);
-    }
-    if why.is_none() && (came.is_lost || !came.lost.is_empty()) {
-        why = Some("something that was found could not be kept or told".to_owned());
     }
     let counts = scanned.counts;
     let summary = json!({
@@ -85,8 +95,9 @@ pub(crate) fn deal_with(ready: &Ready, deliveries: Vec<Delivery>, times: Times) 
         "detections": came.found,
         "new": came.new,
         "told": came.told,
+        "posture": followed.summary,
     });
-    Done { is_fine, why, summary }
+    Done { is_fine, why: why.or(followed.why), summary }
 }
 
 /// The reading of a batch.
@@ -94,6 +105,7 @@ struct Reading<'a> {
     ready: &'a Ready,
     remote: Option<Arc<Remote>>,
     detected: Detected<'a>,
+    touched: &'a Mutex<Touched>,
     why: Option<String>,
     problems: usize,
 }
@@ -116,7 +128,7 @@ impl Desk for Reading<'_> {
     fn fetch(&mut self, pointers: Vec<Pointer>) -> Result<Inputs, String> {
         let remote = match &self.remote {
             Some(remote) => remote,
-            None => self.remote.insert(self.ready.remote()?),
+            None => self.remote.insert(self.ready.remote().map_err(|error| error.to_string())?),
         };
         Ok(Box::new(s3::announced(remote, pointers, Arc::default())))
     }
@@ -124,11 +136,14 @@ impl Desk for Reading<'_> {
     fn take(&mut self, node: Node, told: Told) {
         match told {
             Told::Detection(detection) => self.detected.take(Some(node), *detection),
-            Told::Input(report) if report.problems_found > 0 => {
-                let first = report.problems.first().map(ToString::to_string).unwrap_or_default();
-                self.problem(format!("{}: {first} ({} in all)", report.name, report.problems_found));
+            Told::Input(report) => {
+                self.touched.lock().unwrap_or_else(PoisonError::into_inner).settle(report.input, node);
+                if report.problems_found > 0 {
+                    let first = report.problems.first().map(ToString::to_string).unwrap_or_default();
+                    self.problem(format!("{}: {first} ({} in all)", report.name, report.problems_found));
+                }
             }
-            Told::Input(_) | Told::Pointer { .. } => {}
+            Told::Pointer { .. } => {}
         }
     }
 

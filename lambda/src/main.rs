@@ -6,6 +6,7 @@
 //! | [`ready`] | what an invocation needs and a process makes once: configuration, rules, archive |
 //! | [`package`] | the configuration that is fetched from S3 |
 //! | [`delivered`] | events: rules, detections, alerts |
+//! | [`posture`] | events: what they touched is looked at again |
 //! | [`scheduled`] | scans |
 //! | [`fanout`] | the tasks of the state machine |
 //! | [`answer`] | what an invocation answers, in time |
@@ -16,6 +17,7 @@ mod delivered;
 mod fanout;
 mod log;
 mod package;
+mod posture;
 mod ready;
 mod scheduled;
 mod times;

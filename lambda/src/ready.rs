@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use upright::archive::{Archive, Location};
 use upright::config::{self, Config};
-use upright::events::remote::Remote;
+use upright::controls::ControlSet;
+use upright::events::remote::{Remote, RemoteError};
 use upright::events::ruleset::{Gravity, RuleSet};
+use upright::incremental::Follower;
 use upright::report::printable;
 use upright::scan::{Stopped, detected, settings};
 
@@ -40,7 +42,9 @@ pub(crate) struct Ready {
     pub(crate) rules: RuleSet,
     /// Where runs and detections are kept.
     pub(crate) archive: Archive,
+    controls: Mutex<Option<Arc<ControlSet>>>,
     remote: Mutex<Option<Arc<Remote>>>,
+    follower: Mutex<Option<Arc<Follower>>>,
 }
 
 impl Function {
@@ -68,13 +72,7 @@ impl Function {
 
     /// What invocations need, made where it is not there yet. It blocks.
     pub(crate) fn ready(&self) -> Result<Arc<Ready>, Stopped> {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = &*ready {
-            return Ok(Arc::clone(ready));
-        }
-        let made = Arc::new(self.make()?);
-        *ready = Some(Arc::clone(&made));
-        Ok(made)
+        once(&self.ready, || self.make().map(Arc::new))
     }
 
     fn make(&self) -> Result<Ready, Stopped> {
@@ -85,7 +83,8 @@ impl Function {
         }
         let archive = detected::archive(&config)?;
         tracing::info!(rules = rules.rules().len(), "Ready.");
-        Ok(Ready { config, rules, archive, remote: Mutex::new(None) })
+        let (controls, remote, follower) = Default::default();
+        Ok(Ready { config, rules, archive, controls, remote, follower })
     }
 
     /// The configuration. Paths in it are relative to where it lies, which becomes the current directory.
@@ -127,15 +126,43 @@ impl Function {
 }
 
 impl Ready {
-    /// AWS, as the sources of events reach it; it is asked who calls where it was not yet. It blocks.
-    pub(crate) fn remote(&self) -> Result<Arc<Remote>, String> {
-        let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(remote) = &*remote {
-            return Ok(Arc::clone(remote));
-        }
-        let connected = Remote::connect(&settings::source(&self.config), &settings::limits(&self.config));
-        let connected = Arc::new(connected.map_err(|error| error.to_string())?);
-        *remote = Some(Arc::clone(&connected));
-        Ok(connected)
+    /// The controls that the configuration asks for. It blocks where they were not asked for before.
+    ///
+    /// # Errors
+    /// When a control, a framework or a name of one is wrong.
+    pub(crate) fn controls(&self) -> Result<Arc<ControlSet>, Stopped> {
+        once(&self.controls, || settings::controls(&self.config).map(Arc::new))
     }
+
+    /// Who looks at what events touched. It keeps what it read of the archive.
+    ///
+    /// # Errors
+    /// When the controls or the waivers are wrong, or the archive cannot be reached.
+    pub(crate) fn follower(&self) -> Result<Arc<Follower>, Stopped> {
+        once(&self.follower, || {
+            let controls = settings::controls(&self.config)?;
+            let waivers = settings::waivers_file(&self.config)
+                .map(|file| config::load_waivers(file, self.config.waiver_max_days).map_err(Stopped::usage))
+                .transpose()?;
+            Ok(Follower::new(detected::archive(&self.config)?, controls, waivers.unwrap_or_default()))
+        })
+    }
+
+    /// AWS, as the sources of events reach it; it is asked who calls where it was not yet. It blocks.
+    pub(crate) fn remote(&self) -> Result<Arc<Remote>, RemoteError> {
+        once(&self.remote, || {
+            Remote::connect(&settings::source(&self.config), &settings::limits(&self.config)).map(Arc::new)
+        })
+    }
+}
+
+/// What is there, or is made now and then there. What could not be made is tried again the next time.
+fn once<T, E>(kept: &Mutex<Option<Arc<T>>>, make: impl FnOnce() -> Result<Arc<T>, E>) -> Result<Arc<T>, E> {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(kept) = &*kept {
+        return Ok(Arc::clone(kept));
+    }
+    let made = make()?;
+    *kept = Some(Arc::clone(&made));
+    Ok(made)
 }

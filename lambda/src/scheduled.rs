@@ -1,6 +1,7 @@
 //! Scans that a schedule starts.
 
 use std::fs;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -82,7 +83,9 @@ fn run(ready: &Ready, config: &Config, times: Times) -> Result<Report, Stopped> 
 }
 
 fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) -> Result<Report, Failed> {
-    let controls = settings::controls(config)?;
+    // Those of the process, where the job has no settings of its own.
+    let controls =
+        if *config == ready.config { ready.controls()? } else { Arc::new(settings::controls(config)?) };
     let attestations = settings::attestations(config, day(started_at))?;
     let detector = detector(config, started_at)?;
     let detect = detector.as_ref().map(|detector| || detector.detect());
@@ -110,7 +113,7 @@ fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) 
 }
 
 /// Tells a scan to end when there is no time for more than the answer.
-fn given_up(times: Times) -> watch::Receiver<Option<&'static str>> {
+pub(crate) fn given_up(times: Times) -> watch::Receiver<Option<&'static str>> {
     let (tell, told) = watch::channel(None);
     tokio::spawn(async move {
         tokio::select! {
@@ -123,7 +126,7 @@ fn given_up(times: Times) -> watch::Receiver<Option<&'static str>> {
     told
 }
 
-fn summary(report: &Report) -> Value {
+pub(crate) fn summary(report: &Report) -> Value {
     let totals = report.totals;
     json!({
         "run": report.run.id,
@@ -136,7 +139,7 @@ fn summary(report: &Report) -> Value {
 }
 
 /// The log of the function.
-struct Log;
+pub(crate) struct Log;
 
 impl Audience for Log {
     fn say(&self, line: &str) {

@@ -133,6 +133,7 @@ impl Archive {
             let deleted = id.published_key(name).map(|key| self.store.delete(&key));
             removed.errors.extend(deleted.and_then(Result::err).map(ArchiveError::from));
         }
+        self.tidy_live(now, &mut removed)?;
         Ok(removed)
     }
 

@@ -13,6 +13,7 @@ mod identity;
 pub mod integrity;
 pub mod json;
 pub mod own;
+pub mod pattern;
 pub mod record;
 pub mod remote;
 pub mod ruleset;

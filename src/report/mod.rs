@@ -55,6 +55,7 @@ pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
 pub(crate) use gaps::Group;
 pub use merged::{Merger, Whole};
+pub(crate) use remediation::command as repairing_command;
 pub use risk::Known;
 pub use scope::ScopeChanges;
 pub use text::printable;

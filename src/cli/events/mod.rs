@@ -1,6 +1,7 @@
 //! `upright events`.
 
 mod drain;
+mod pattern;
 mod rules;
 mod scan;
 mod sources;
@@ -23,7 +24,8 @@ use crate::events::yaml;
 #[command(after_help = "Examples:\n  \
     upright events scan ./AWSLogs\n  \
     upright events scan ./AWSLogs --rules falco/aws_cloudtrail_rules.yaml --rules sigma/\n  \
-    upright events rules check --rules sigma/")]
+    upright events rules check --rules sigma/\n  \
+    upright events pattern")]
 pub(super) struct EventsArguments {
     #[command(subcommand)]
     command: Command,
@@ -35,12 +37,18 @@ enum Command {
     Scan(Box<scan::ScanArguments>),
     /// List, show, check and test event rules.
     Rules(rules::RulesArguments),
+    /// Print the event patterns of EventBridge for the events that rules and collectors know.
+    ///
+    /// They are for the rules of an event bus that hand events to Upright: exactly the calls that an event rule is
+    /// about, or that change a resource of a type that is scanned.
+    Pattern(pattern::PatternArguments),
 }
 
 pub(super) fn run(arguments: EventsArguments) -> Done {
     match arguments.command {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
+        Command::Pattern(arguments) => pattern::run(&arguments),
     }
 }
 
