@@ -37,6 +37,9 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
         page.line(&format!("> [!WARNING]\n> {warning}"));
     }
     page.line(&facts(report, &figures));
+    if let Some(left_out) = &report.left_out {
+        page.line(&left_out.words(report));
+    }
     sections::absent_regions(&mut page, report);
     sections::changes(&mut page, report, &index);
     detections::section(&mut page, report, &index);

@@ -67,6 +67,31 @@ pub fn report_of(archive: &Archive, id: &RunId) -> Result<Report, Stopped> {
     read_report(archive, &manifest).map_err(|why| failed(&why))
 }
 
+/// What the report of one account is called in a run that keeps one of each.
+pub(super) fn report_name(account: &str) -> String {
+    format!("{account}.report.json.zst")
+}
+
+/// The part of a run's report that is about one account: its own report, where the run keeps one.
+///
+/// # Errors
+/// When it cannot be read, or the run has not looked at the account.
+pub fn report_of_account(archive: &Archive, id: &RunId, account: &str) -> Result<Report, Stopped> {
+    let manifest = archive.manifest(id).map_err(|error| failed(&error))?;
+    let name = report_name(account);
+    let has_own = manifest.objects.iter().any(|object| object.name == name);
+    let read = if has_own {
+        read_report_object(archive, &manifest, &name)
+    } else {
+        read_report(archive, &manifest).map(|report| report.of_account(account))
+    };
+    let report = read.map_err(|why| failed(&why))?;
+    if report.accounts.is_empty() {
+        return Err(Stopped::usage(miette::miette!("run {id} has not looked at account {account}")));
+    }
+    Ok(report)
+}
+
 fn read_report(archive: &Archive, manifest: &Manifest) -> Result<Report, String> {
     read_report_object(archive, manifest, REPORT)
 }

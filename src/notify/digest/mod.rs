@@ -197,6 +197,13 @@ fn scope(report: &Report) -> String {
 
 fn notice(report: &Report) -> String {
     let mut notice = notice_of_findings(report).to_owned();
+    if let Some(left_out) = &report.left_out {
+        let unlisted = left_out.findings();
+        let words = format!(
+            "{unlisted} findings are counted and not listed; the run keeps a report of each account."
+        );
+        notice = [notice, words].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    }
     let missed = report.detections.as_ref().map(|detections| detections.missed()).unwrap_or_default();
     if !missed.is_empty() {
         notice.push_str(if notice.is_empty() { "" } else { " " });

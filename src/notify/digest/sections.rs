@@ -8,7 +8,7 @@ use super::{Cell, ChangeNumbers, MAX_CHARS, MAX_ROWS, Numbers, Row, Section, sho
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::{Finding, WaiverRow};
 use crate::report::html::Score;
-use crate::report::{ControlRow, DetectionRow, EventRuleRow, Gap, Group, Past, Report};
+use crate::report::{ControlRow, Counts, DetectionRow, EventRuleRow, Gap, Group, LeftOut, Past, Report};
 
 /// Characters of what to do about a gap, which is of no use when it is cut early.
 const MAX_REMEDY_CHARS: usize = 400;
@@ -37,6 +37,8 @@ pub(super) struct Parts<'a> {
     detected: Vec<Detected<'a>>,
     waivers: Vec<&'a WaiverRow>,
     scores: Vec<(&'a str, Score)>,
+    /// What the report counts and does not list, for a rule that takes all of it.
+    left_out: Option<&'a LeftOut>,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,7 @@ impl<'a> Parts<'a> {
             not_observed,
             changed,
             gaps,
+            left_out: report.left_out.as_ref().filter(|_| !about.is_limited()),
             detected: detected(report, about),
             waivers: waivers.flat_map(|waivers| waivers.to_look_at()).collect(),
             scores,
@@ -106,16 +109,25 @@ impl<'a> Parts<'a> {
         let critical = |findings: &[&Finding]| {
             findings.iter().filter(|finding| finding.severity == Severity::Critical).count() as u64
         };
+        // What the report counts and does not list belongs to every rule that takes all of it.
+        let unlisted = self.left_out.into_iter().flat_map(|left_out| left_out.controls.values());
+        let unlisted = unlisted.fold(Counts::zero(), |sum, counts| sum.plus(*counts));
+        let unlisted_critical = self
+            .left_out
+            .and_then(|left_out| left_out.failing.get(&Severity::Critical))
+            .copied()
+            .unwrap_or(0);
         Numbers {
-            failing: self.failing.len() as u64,
-            critical: critical(&self.failing),
-            waived: self.waived,
-            not_observed: self.not_observed.len() as u64,
+            failing: self.failing.len() as u64 + unlisted.open_failures(),
+            critical: critical(&self.failing) + unlisted_critical,
+            waived: self.waived + unlisted.waived,
+            not_observed: self.not_observed.len() as u64 + unlisted.unknown,
             detections: self.detected.iter().map(|detected| detected.found).sum(),
             changes: self.changed.as_ref().map(|changed| ChangeNumbers {
-                new: changed.new.len() as u64,
+                new: changed.new.len() as u64 + self.left_out.map_or(0, |left_out| left_out.new),
                 new_critical: critical(&changed.new),
-                newly_judged: changed.newly_judged.len() as u64,
+                newly_judged: changed.newly_judged.len() as u64
+                    + self.left_out.map_or(0, |left_out| left_out.newly_judged),
                 resolved: changed.resolved.len() as u64,
                 no_longer_observed: changed.no_longer_observed.len() as u64,
             }),

@@ -56,6 +56,8 @@ pub(super) struct Start<'a> {
     took: String,
     /// What is said of events.
     events: String,
+    /// What is counted and not listed.
+    left_out: String,
     has_changes: bool,
     has_trend: bool,
     has_waivers: bool,
@@ -81,6 +83,7 @@ impl<'a> Start<'a> {
                 Some(detections) => detections.headline(),
                 None => String::new(),
             },
+            left_out: report.left_out.as_ref().map_or_else(String::new, |left_out| left_out.words(report)),
             has_changes: report.changes.is_some(),
             has_trend: report.trend.len() > 1,
             has_waivers: report.waivers.is_some(),

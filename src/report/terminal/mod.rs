@@ -138,6 +138,9 @@ impl<'a> Summary<'a> {
         if let Some(detections) = &self.report.detections {
             self.screen.paragraph("", &detections.headline());
         }
+        if let Some(left_out) = &self.report.left_out {
+            self.screen.paragraph("", &left_out.words(self.report));
+        }
         let run = &self.report.run;
         self.screen.list(&[
             (Paint::Dim, accounts(&self.report.accounts)),

@@ -126,9 +126,9 @@ impl Fanout<'_> {
 
     /// The accounts of the run with what is known of them, by id, and what they must know of each other.
     fn members(&self, run: &RunId, plan: &Plan) -> Result<Members, Stopped> {
-        let share = plan.accounts.len().div_ceil(READERS).max(1);
+        let share = plan.accounts.to_scan.len().div_ceil(READERS).max(1);
         let read: Vec<Result<Member, Stopped>> = thread::scope(|scope| {
-            let running = plan.accounts.chunks(share).map(|some| {
+            let running = plan.accounts.to_scan.chunks(share).map(|some| {
                 scope.spawn(move || some.iter().map(|account| self.member(run, account)).collect::<Vec<_>>())
             });
             let running: Vec<_> = running.collect();
@@ -136,7 +136,9 @@ impl Fanout<'_> {
             done.flat_map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         let mut accounts = read.into_iter().collect::<Result<Vec<Member>, Stopped>>()?;
-        accounts.extend(plan.left_out.iter().map(|account| Member { account: account.clone(), part: None }));
+        accounts.extend(
+            plan.accounts.left_out.iter().map(|account| Member { account: account.clone(), part: None }),
+        );
         accounts.sort_by(|a, b| a.account.id.cmp(&b.account.id));
         let mut facts = Facts::default();
         let mut unnamed = HashMap::new();
@@ -148,7 +150,7 @@ impl Fanout<'_> {
             }
         }
         let all: Vec<Account> = accounts.iter().map(|member| member.account.clone()).collect();
-        facts.complete(&all, plan.unseen.as_ref());
+        facts.complete(&all, plan.accounts.unseen.as_ref());
         Ok(Members { accounts, facts, unnamed })
     }
 

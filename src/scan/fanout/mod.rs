@@ -24,6 +24,9 @@ mod plan;
 
 use serde::Serialize;
 
+pub use part::{Observed, Part};
+pub use plan::Accounts;
+
 use super::Audience;
 use crate::archive::{Archive, RunId};
 use crate::config::{Attestation, Config};
