@@ -12,7 +12,7 @@ VENV := .venv/.made-from-requirements
 MODULES := tests/browser/node_modules/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help venv browser build demo test bench bench-events bench-report fmt lint licenses clean
+.PHONY: help venv browser build demo test bench bench-events bench-report bench-fanout fmt lint licenses clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -82,6 +82,9 @@ bench-events: ## Measure event rules over 500,000 events, beside what reading th
 
 bench-report: venv browser ## Measure reports of 1,000 to 100,000 findings, and the page in a browser
 	$(CARGO) bench --locked --workspace --bench report
+
+bench-fanout: venv ## Measure the last step of a scan of 1,000 accounts, and model the others
+	$(CARGO) bench --locked --workspace --bench fanout
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
