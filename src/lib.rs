@@ -9,6 +9,7 @@ pub mod config;
 pub mod controls;
 pub mod events;
 pub mod findings;
+pub mod incremental;
 pub mod inventory;
 pub mod notify;
 pub mod report;

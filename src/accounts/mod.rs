@@ -308,6 +308,17 @@ fn choose(scope: &Scope, member: &Member) -> Choice {
     }
 }
 
+/// An account with the session by which it is entered: that of the caller, or one in the role there.
+#[must_use]
+pub fn target(caller: &Caller, own: &Arc<Session>, role: &RoleSettings, account: Account) -> Target {
+    let session = if account.id == caller.account {
+        Arc::clone(own)
+    } else {
+        Session::in_role(own, &account.id, role.request(&account.id, caller))
+    };
+    Target { account, session }
+}
+
 impl Discovery {
     fn add(
         &mut self,
@@ -319,12 +330,7 @@ impl Discovery {
     ) {
         match choice {
             Choice::Scan => {
-                let session = if account.id == caller.account {
-                    Arc::clone(own)
-                } else {
-                    Session::in_role(own, &account.id, scope.role.request(&account.id, caller))
-                };
-                self.targets.push(Target { account, session });
+                self.targets.push(target(caller, own, &scope.role, account));
             }
             Choice::Skip(reason) => {
                 account.state = AccountState::Skipped { reason };

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Archive, ArchiveError, StoreErrorKind};
 
-const CLAIMS: &str = "claims";
+pub(super) const CLAIMS: &str = "claims";
 /// A larger claim is none of ours.
 const MAX_CLAIM_BYTES: u64 = 4096;
 /// Times that a claim is looked at again because another daemon was quicker.
@@ -269,6 +269,12 @@ impl Claim {
     /// As [`Self::renew`].
     pub fn give_up(&self, archive: &Archive, now: Timestamp) -> Result<(), ArchiveError> {
         self.write(archive, &Record::of(&self.holder, now, false))
+    }
+
+    /// Which attempt at it this is, from 1.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// When the run was due.

@@ -8,7 +8,9 @@
 //! runs/<run id>/manifest.json         written last: it commits the run, and lists the objects with their hashes
 //! findings/day=<date>/<run id>.parquet   the findings of committed runs once more, for DuckDB and Athena
 //! executions/<hash of a name>           which run it began, where several processes do one
-//! claims/<job>/<due>/<attempt>.json   which daemon does the run of a job that is due
+//! claims/<job>/<due>/<attempt>.json   which daemon does the run of a job that is due, or sends an alert
+//! detections/day=<date>/<id>.json     what event rules found in events that are delivered one by one
+//! live/<account>/<hash>/<generation>.json.zst   what was looked at since the last run, because of events
 //! ```
 //!
 //! INVARIANT: a run is there when its manifest is, and only then. The manifest is written after everything that it
@@ -19,8 +21,10 @@
 
 mod claim;
 pub mod columns;
+mod detections;
 mod error;
 mod id;
+mod live;
 mod local;
 mod location;
 mod manifest;
@@ -36,8 +40,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 pub use claim::{BadJobName, Claim, Claimed, JobName};
+pub use detections::Kept;
 pub use error::ArchiveError;
 pub use id::{NoRunId, RunId};
+pub use live::LiveKey;
 pub use local::LocalStore;
 pub use location::{BadLocation, Location};
 pub use manifest::{Manifest, RunFacts, StoredObject, Tally};

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Archive, ArchiveError, Entry, MANIFEST, PUBLISHED, RUNS, RunId};
@@ -63,7 +65,8 @@ impl Archive {
         Ok(())
     }
 
-    /// Removes the runs that are not to be kept, oldest first. A run that cannot be removed keeps no other from it.
+    /// Removes the runs that are not to be kept, oldest first, and the detections of days that are not. A run that cannot
+    /// be removed keeps no other from it.
     ///
     /// # Errors
     /// When the archive cannot be listed; nothing is removed then.
@@ -79,6 +82,9 @@ impl Archive {
             }
         }
         removed.runs.reverse();
+        if let Some(first) = keep.first_day(now) {
+            removed.errors.extend(self.remove_detections_before(first).err());
+        }
         Ok(removed)
     }
 
@@ -127,6 +133,7 @@ impl Archive {
             let deleted = id.published_key(name).map(|key| self.store.delete(&key));
             removed.errors.extend(deleted.and_then(Result::err).map(ArchiveError::from));
         }
+        self.tidy_live(now, &mut removed)?;
         Ok(removed)
     }
 
@@ -147,6 +154,12 @@ impl Keep {
     #[must_use]
     pub const fn is_everything(&self) -> bool {
         self.runs.is_none() && self.days.is_none()
+    }
+
+    /// The first day that is kept; none where days do not count.
+    fn first_day(self, now: Timestamp) -> Option<Date> {
+        let first = now.checked_sub(SignedDuration::from_hours(24 * i64::from(self.days?.get()))).ok()?;
+        Some(first.to_zoned_datetime(TimeZone::UTC).date())
     }
 
     /// Whether the run at this place, 0 for the newest, is not to be kept.

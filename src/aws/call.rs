@@ -344,6 +344,9 @@ impl Place {
     async fn attempt<T>(&self, flight: &Arc<InFlight>, sent: impl Future<Output = T>) -> Result<T, Unseen> {
         let aws = self.aws();
         let call = flight.call;
+        if aws.is_over() {
+            return Err(self.out_of_time(call));
+        }
         self.session().refresh().await?;
         if let Some(limiter) = &aws.limiter {
             let key = (self.account().to_owned(), self.endpoint_region().to_owned(), call.service);
@@ -361,6 +364,7 @@ impl Place {
         };
         tokio::select! {
             biased;
+            () = aws.over() => Err(self.out_of_time(call)),
             message = endpoint.given_up() => Err(given_up(message)),
             answer = async {
                 let _slot = window.enter().await;
@@ -371,6 +375,17 @@ impl Place {
                     if *call == ASSUME_ROLE { None } else { Some(aws.permits.acquire().await) };
                 IN_FLIGHT.scope(Arc::clone(flight), sent).await
             } => Ok(answer),
+        }
+    }
+
+    fn out_of_time(&self, call: &Call) -> Unseen {
+        Unseen {
+            account: self.subject().to_owned(),
+            region: self.region().to_owned(),
+            operation: call.name(),
+            cause: Cause::OutOfTime,
+            code: String::new(),
+            message: "the time of the scan was over".to_owned(),
         }
     }
 

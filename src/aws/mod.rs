@@ -25,6 +25,7 @@ use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::retries::RetryPartition;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 pub use call::{Call, Listed, Reply};
 pub use credentials::{RoleRequest, Session};
@@ -108,6 +109,8 @@ pub struct Aws {
     endpoints: Endpoints,
     windows: Windows,
     attempt_timeout: Duration,
+    /// When the run ends: what was not answered by then is unknown.
+    end: OnceLock<Instant>,
     /// What was called and how it went.
     pub meters: Meters,
 }
@@ -170,6 +173,7 @@ impl Aws {
             endpoints: Endpoints::new(),
             windows: Windows::new(),
             attempt_timeout: limits.attempt_timeout,
+            end: OnceLock::new(),
             meters: Meters::new(),
         })
     }
@@ -204,6 +208,25 @@ impl Aws {
     pub fn own_s3(&self, region: &str) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk).region(Region::new(region.to_owned()));
         aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// Ends the run then, for good: calls that are under way are given up, no other is begun, and each of them is unknown
+    /// for want of time. What was answered before stays. The first time that is set counts.
+    pub fn end_at(&self, time: std::time::Instant) {
+        self.end.get_or_init(|| Instant::from_std(time));
+    }
+
+    /// Whether the run has ended.
+    fn is_over(&self) -> bool {
+        self.end.get().is_some_and(|end| Instant::now() >= *end)
+    }
+
+    /// Waits for the end of the run; for ever where none is set.
+    async fn over(&self) {
+        match self.end.get() {
+            Some(end) => tokio::time::sleep_until(*end).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// The region that services without one are asked through.

@@ -114,7 +114,14 @@ fn with(common: &Common, step: impl FnOnce(&Fanout<'_>) -> Done) -> Done {
     let controls = settings::controls(&config)?;
     let attestations = settings::attestations(&config, day(Timestamp::now()))?;
     let archive = keeping::open(&config, place)?;
-    step(&Fanout { config: &config, controls: &controls, attestations, archive: &archive, audience: &Log })
+    step(&Fanout {
+        config: &config,
+        controls: &controls,
+        attestations,
+        archive: &archive,
+        deadline: None,
+        audience: &Log,
+    })
 }
 
 /// Whoever started the step reads what it prints to stderr.

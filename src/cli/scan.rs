@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::events::detect::detector;
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments, Waivers};
 use super::{Done, Exit, Stopped};
@@ -18,6 +19,7 @@ use crate::findings::Finding;
 use crate::report::terminal::{TerminalOptions, Verbosity};
 use crate::report::{Detections, Report, terminal};
 use crate::run::{Display, plan};
+use crate::scan::detect::detector;
 use crate::scan::{Asked, Audience, Failed, Scan, Until, day, keeping, perform};
 
 #[derive(Debug, Args)]
@@ -56,6 +58,10 @@ pub(super) struct ScanArguments {
     /// the first time do not count; where there is no earlier run, all do
     #[arg(long, conflicts_with = "explain")]
     new_only: bool,
+    /// End the collecting after so many minutes: what was not observed by then is unknown, and the rest is judged and
+    /// kept
+    #[arg(long, value_name = "N", conflicts_with_all = ["explain", "inventory"])]
+    max_minutes: Option<NonZeroU32>,
     /// Tell nobody, whatever `notify` in the configuration says
     #[arg(long)]
     no_notify: bool,
@@ -111,10 +117,18 @@ fn scan(arguments: &ScanArguments, config: &Config, started_at: Timestamp) -> Re
         inventory: arguments.inventory.as_deref(),
         save_inventory: arguments.save_inventory.as_deref(),
         since,
+        deadline: arguments.deadline(),
         detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
         audience: &Terminal { arguments },
     };
     perform(&scan, Until::Interrupted)
+}
+
+impl ScanArguments {
+    fn deadline(&self) -> Option<Instant> {
+        let minutes = u64::from(self.max_minutes?.get());
+        Instant::now().checked_add(Duration::from_secs(60 * minutes))
+    }
 }
 
 /// Whoever typed the command.

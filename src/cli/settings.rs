@@ -96,11 +96,6 @@ pub(super) struct AccessArguments {
 }
 
 impl AccessArguments {
-    /// No flag was given.
-    pub(super) const fn none() -> Self {
-        Self { config: None, profile: None, home_region: None }
-    }
-
     /// The configuration file with the flags put over it.
     pub(super) fn config(&self) -> Result<Config, Stopped> {
         let mut config = configuration(self.config.as_deref())?;

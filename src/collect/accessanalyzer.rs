@@ -12,6 +12,7 @@ use aws_sdk_accessanalyzer::types::AnalyzerSummary;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Per, Row, Scope, answer, text};
 use crate::aws::{Call, Place};
 use crate::inventory::{Facet, Unseen};
@@ -29,6 +30,11 @@ pub static REGION: Kind = Kind {
         Row { field: "analyzers", calls: &[&LIST_ANALYZERS], per: Per::Place },
         Row { field: "organization_analyzer", calls: &[&LIST_ANALYZERS], per: Per::Place },
     ],
+    events: &[Change {
+        source: "access-analyzer.amazonaws.com",
+        names: &["CreateAnalyzer", "DeleteAnalyzer", "UpdateAnalyzer"],
+        target: Target::Place,
+    }],
     schema: AnalyzerRegion::json_schema,
 };
 

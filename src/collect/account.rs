@@ -15,6 +15,7 @@ use aws_sdk_account::types::{self as sdk, AlternateContactType};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Per, Row, Scope, missing};
 use crate::aws::{Call, Place};
 use crate::inventory::{Facet, Unseen};
@@ -35,6 +36,11 @@ pub static ACCOUNT: Kind = Kind {
         Row { field: "contact_information", calls: &[&GET_CONTACT_INFORMATION], per: Per::Place },
         Row { field: "security_contact", calls: &[&GET_ALTERNATE_CONTACT], per: Per::Place },
     ],
+    events: &[Change {
+        source: "account.amazonaws.com",
+        names: &["DeleteAlternateContact", "PutAlternateContact", "PutContactInformation"],
+        target: Target::Place,
+    }],
     schema: Account::json_schema,
 };
 

@@ -17,6 +17,7 @@ use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::{Call, Listed, Reply, by_token};
 use crate::inventory::{Resource, Unseen};
@@ -41,6 +42,19 @@ pub static REST_STAGE: Kind = Kind {
     scope: Scope::Regional,
     list: &[&GET_REST_APIS, &GET_REST_STAGES],
     facets: &[],
+    events: &[Change {
+        source: "apigateway.amazonaws.com",
+        names: &[
+            "CreateDeployment",
+            "CreateStage",
+            "DeleteRestApi",
+            "DeleteStage",
+            "PutRestApi",
+            "UpdateRestApi",
+            "UpdateStage",
+        ],
+        target: Target::In("/restapis/{}/", &["requestParameters.restApiId"]),
+    }],
     schema: RestStage::json_schema,
 };
 
@@ -52,6 +66,19 @@ pub static STAGE: Kind = Kind {
     scope: Scope::Regional,
     list: &[&GET_APIS, &GET_STAGES],
     facets: &[],
+    events: &[Change {
+        source: "apigateway.amazonaws.com",
+        names: &[
+            "CreateStage",
+            "DeleteAccessLogSettings",
+            "DeleteApi",
+            "DeleteStage",
+            "ReimportApi",
+            "UpdateApi",
+            "UpdateStage",
+        ],
+        target: Target::In("/apis/{}/", &["requestParameters.apiId"]),
+    }],
     schema: Stage::json_schema,
 };
 
@@ -109,6 +136,7 @@ async fn collect_rest(ask: Ask<'_>) -> Collected {
             |page| page.items,
         )
         .await;
+    let apis = asked(ask, &REST_STAGE, "restapis", apis, |api| api.id.as_deref());
     stages(ask, &REST_STAGE, apis, |api| rest_stages(ask, &client, api)).await
 }
 
@@ -122,7 +150,21 @@ async fn collect_http(ask: Ask<'_>) -> Collected {
         by_token(move |token| client.get_apis().set_next_token(token).send(), |page| page.next_token.clone())
     };
     let apis = ask.place.pages(&GET_APIS, open, |page| page.items).await;
+    let apis = asked(ask, &STAGE, "apis", apis, |api| api.api_id.as_deref());
     stages(ask, &STAGE, apis, |api| http_stages(ask, &client, api)).await
+}
+
+/// The APIs whose stages are asked about.
+fn asked<A>(
+    ask: Ask<'_>,
+    kind: &Kind,
+    folder: &str,
+    apis: Listed<A>,
+    id: impl Fn(&A) -> Option<&str>,
+) -> Listed<A> {
+    let path = |api: &A| arn(ask, &format!("/{folder}/{}/stages/", id(api).unwrap_or_default()));
+    let items = apis.items.into_iter().filter(|api| ask.takes(kind, &path(api), "")).collect();
+    Listed { items, end: apis.end }
 }
 
 /// The stages of all APIs. The list is only complete with those of every API.

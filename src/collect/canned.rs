@@ -82,7 +82,7 @@ pub(super) fn collect_in(
         let aws = Aws::at(&format!("http://localhost:{}", server.port()), &limits);
         let session = aws.own_session(ACCOUNT);
         let place = if kind.scope == Scope::Global { session.home() } else { session.region(REGION) };
-        let ask = Ask { place: &place, wanted: &wanted, regions: &[], partition };
+        let ask = Ask { place: &place, wanted: &wanted, regions: &[], partition, only: None };
         let scanned: Arc<[String]> = Arc::from([REGION.to_owned()]);
         let regions: RegionsLater = futures::future::ready(Ok(scanned)).boxed().shared();
         match kind.scope {

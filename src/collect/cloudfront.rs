@@ -18,6 +18,7 @@ use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope, missing};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -44,6 +45,25 @@ pub static DISTRIBUTION: Kind = Kind {
             field: "deliveries",
             calls: &[&DESCRIBE_DELIVERY_SOURCES, &DESCRIBE_DELIVERIES],
             per: Per::Place,
+        },
+    ],
+    events: &[
+        Change {
+            source: "cloudfront.amazonaws.com",
+            names: &[
+                "CopyDistribution",
+                "CreateDistribution",
+                "CreateDistributionWithTags",
+                "DeleteDistribution",
+                "UpdateDistribution",
+                "UpdateDistributionWithStagingConfig",
+            ],
+            target: Target::At(&["responseElements.distribution.id|requestParameters.id"]),
+        },
+        Change {
+            source: "logs.amazonaws.com",
+            names: &["CreateDelivery", "DeleteDelivery", "DeleteDeliverySource", "PutDeliverySource"],
+            target: Target::Any("the event does not say whose logs are delivered"),
         },
     ],
     schema: Distribution::json_schema,
@@ -101,14 +121,15 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         )
         .await;
     let mut end = listed.end.map(|_| ());
-    let is_asked = !listed.items.is_empty() && ask.wanted.field(&DISTRIBUTION, "deliveries");
-    let logging = listed
-        .items
+    let summaries = listed.items.into_iter().filter(|of| ask.takes(&DISTRIBUTION, &of.arn, &of.id));
+    let summaries: Vec<_> = summaries.collect();
+    let is_asked = !summaries.is_empty() && ask.wanted.field(&DISTRIBUTION, "deliveries");
+    let logging = summaries
         .iter()
         .map(|summary| ask.facet(&DISTRIBUTION, "logging", read_logging(ask.place, &client, &summary.id)));
     let (logging, deliveries) = futures::join!(join_all(logging), read_deliveries(ask, is_asked));
     let mut resources = Vec::new();
-    for (summary, logging) in listed.items.into_iter().zip(logging) {
+    for (summary, logging) in summaries.into_iter().zip(logging) {
         match logging.map(|logging| distribution(ask, summary, logging, &deliveries)) {
             Ok(Ok(resource)) => resources.push(resource),
             Ok(Err(unseen)) => end = end.and(Err(unseen)),

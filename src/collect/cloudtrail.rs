@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::kms::DESCRIBE_KEY;
 use super::schema::Link;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -43,6 +44,23 @@ pub static TRAIL: Kind = Kind {
         Row { field: "event_selectors", calls: &[&GET_EVENT_SELECTORS], per: Per::Resource },
         Row { field: "insight_selectors", calls: &[&GET_INSIGHT_SELECTORS], per: Per::Resource },
         Row { field: "key_state", calls: &[&DESCRIBE_KEY], per: Per::Resource },
+    ],
+    events: &[
+        Change {
+            source: "cloudtrail.amazonaws.com",
+            names: &["CreateTrail", "DeleteTrail", "StartLogging", "StopLogging", "UpdateTrail"],
+            target: Target::At(&["requestParameters.name"]),
+        },
+        Change {
+            source: "cloudtrail.amazonaws.com",
+            names: &["PutEventSelectors", "PutInsightSelectors"],
+            target: Target::At(&["requestParameters.trailName"]),
+        },
+        Change {
+            source: "kms.amazonaws.com",
+            names: &["CancelKeyDeletion", "DisableKey", "EnableKey", "ScheduleKeyDeletion"],
+            target: Target::Any("the event does not say which trails the key encrypts"),
+        },
     ],
     schema: Trail::json_schema,
 };
@@ -181,7 +199,12 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         Err(unseen) => return Collected::of(ask.place, &TRAIL, Vec::new(), Err(unseen)),
     };
     let is_here = |trail: &sdk::Trail| belongs_here(trail, ask.place.region(), ask.regions);
-    let here: Vec<sdk::Trail> = trails.into_iter().filter(is_here).collect();
+    let is_asked = |trail: &sdk::Trail| {
+        let (arn, name) = (trail.trail_arn.as_deref(), trail.name.as_deref());
+        ask.takes(&TRAIL, arn.unwrap_or_default(), name.unwrap_or_default())
+    };
+    let here: Vec<sdk::Trail> =
+        trails.into_iter().filter(|trail| is_here(trail) && is_asked(trail)).collect();
     let keys = KeyStates::of(ask.place, &here);
     let read = join_all(here.into_iter().map(|trail| read_trail(ask, trail, &keys))).await;
     let mut resources = Vec::new();

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::schema::Link;
 use super::sns::Topic;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::Call;
 use crate::inventory::{Resource, Unseen};
@@ -27,6 +28,18 @@ pub static ALARM: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_ALARMS],
     facets: &[],
+    events: &[
+        Change {
+            source: "monitoring.amazonaws.com",
+            names: &["PutCompositeAlarm", "PutMetricAlarm"],
+            target: Target::At(&["requestParameters.alarmName"]),
+        },
+        Change {
+            source: "monitoring.amazonaws.com",
+            names: &["DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions"],
+            target: Target::At(&["requestParameters.alarmNames.*"]),
+        },
+    ],
     schema: Alarm::json_schema,
 };
 

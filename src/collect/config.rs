@@ -15,6 +15,7 @@ use aws_sdk_config::types as sdk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Per, Row, Scope, answer, missing, text};
 use crate::aws::{Call, Place};
 use crate::inventory::{Facet, Unseen};
@@ -39,6 +40,20 @@ pub static REGION: Kind = Kind {
         Row { field: "delivery_channels", calls: &[&DESCRIBE_DELIVERY_CHANNELS], per: Per::Place },
         Row { field: "global_types_recorded", calls: &[&DESCRIBE_RECORDERS], per: Per::Place },
     ],
+    events: &[Change {
+        source: "config.amazonaws.com",
+        names: &[
+            "AssociateResourceTypes",
+            "DeleteConfigurationRecorder",
+            "DeleteDeliveryChannel",
+            "DisassociateResourceTypes",
+            "PutConfigurationRecorder",
+            "PutDeliveryChannel",
+            "StartConfigurationRecorder",
+            "StopConfigurationRecorder",
+        ],
+        target: Target::Place,
+    }],
     schema: ConfigRegion::json_schema,
 };
 

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::Call;
 
@@ -19,6 +20,13 @@ pub static CLUSTER: Kind = Kind {
     scope: Scope::Regional,
     list: &[&LIST_CLUSTERS],
     facets: &[],
+    events: &[Change {
+        source: "ecs.amazonaws.com",
+        names: &["CreateCluster", "DeleteCluster"],
+        target: Target::At(&[
+            "responseElements.cluster.clusterArn|requestParameters.clusterName|requestParameters.cluster",
+        ]),
+    }],
     schema: EcsCluster::json_schema,
 };
 

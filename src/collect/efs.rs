@@ -14,6 +14,7 @@ use aws_sdk_efs::types as sdk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::Call;
 use crate::inventory::{Resource, Unseen};
@@ -31,6 +32,11 @@ pub static FILE_SYSTEM: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_FILE_SYSTEMS],
     facets: &[],
+    events: &[Change {
+        source: "elasticfilesystem.amazonaws.com",
+        names: &["CreateFileSystem", "DeleteFileSystem"],
+        target: Target::At(&["responseElements.fileSystemId|requestParameters.fileSystemId"]),
+    }],
     schema: FileSystem::json_schema,
 };
 

@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::Call;
 
@@ -20,6 +21,11 @@ pub static CLUSTER: Kind = Kind {
     scope: Scope::Regional,
     list: &[&LIST_CLUSTERS],
     facets: &[],
+    events: &[Change {
+        source: "eks.amazonaws.com",
+        names: &["CreateCluster", "DeleteCluster"],
+        target: Target::At(&["requestParameters.name"]),
+    }],
     schema: EksCluster::json_schema,
 };
 

@@ -13,6 +13,7 @@ use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -31,6 +32,14 @@ pub static LOAD_BALANCER: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_LOAD_BALANCERS],
     facets: &[Row { field: "access_logs", calls: &[&DESCRIBE_LOAD_BALANCER_ATTRIBUTES], per: Per::Resource }],
+    events: &[Change {
+        source: "elasticloadbalancing.amazonaws.com",
+        names: &["CreateLoadBalancer", "DeleteLoadBalancer", "ModifyLoadBalancerAttributes"],
+        target: Target::Starting(
+            "arn:",
+            &["responseElements.loadBalancers.*.loadBalancerArn|requestParameters.loadBalancerArn"],
+        ),
+    }],
     schema: LoadBalancer::json_schema,
 };
 
@@ -75,7 +84,12 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         .await;
     let mut end = listed.end.map(|_| ());
     let mut resources = Vec::new();
-    for read in join_all(listed.items.into_iter().map(|found| read(ask, &client, found))).await {
+    let is_asked = |found: &Described| {
+        let (arn, name) = (found.load_balancer_arn.as_deref(), found.load_balancer_name.as_deref());
+        ask.takes(&LOAD_BALANCER, arn.unwrap_or_default(), name.unwrap_or_default())
+    };
+    let asked = listed.items.into_iter().filter(is_asked);
+    for read in join_all(asked.map(|found| read(ask, &client, found))).await {
         match read {
             Ok(resource) => resources.extend(resource),
             Err(unseen) => end = end.and(Err(unseen)),

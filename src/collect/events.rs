@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::{Call, by_token};
 use crate::inventory::{Resource, Unseen};
@@ -24,6 +25,18 @@ pub static BUS: Kind = Kind {
     scope: Scope::Regional,
     list: &[&LIST_EVENT_BUSES],
     facets: &[],
+    events: &[
+        Change {
+            source: "events.amazonaws.com",
+            names: &["CreateEventBus", "DeleteEventBus", "UpdateEventBus"],
+            target: Target::At(&["requestParameters.name"]),
+        },
+        Change {
+            source: "events.amazonaws.com",
+            names: &["PutPermission", "RemovePermission"],
+            target: Target::At(&["requestParameters.eventBusName"]),
+        },
+    ],
     schema: Bus::json_schema,
 };
 

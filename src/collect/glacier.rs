@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -34,6 +35,11 @@ pub static VAULT: Kind = Kind {
     scope: Scope::Regional,
     list: &[&LIST_VAULTS],
     facets: &[Row { field: "policy", calls: &[&GET_VAULT_ACCESS_POLICY], per: Per::Resource }],
+    events: &[Change {
+        source: "glacier.amazonaws.com",
+        names: &["CreateVault", "DeleteVault", "DeleteVaultAccessPolicy", "SetVaultAccessPolicy"],
+        target: Target::At(&["requestParameters.vaultName"]),
+    }],
     schema: Vault::json_schema,
 };
 
@@ -58,7 +64,12 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let client = ask.place.glacier();
     let open = || client.list_vaults().account_id(OWN_ACCOUNT).into_paginator().send();
     let listed = ask.place.pages(&LIST_VAULTS, open, |page| page.vault_list).await;
-    let read = super::read_each(listed.items, |vault| read_vault(ask, &client, vault)).await;
+    let is_asked = |vault: &sdk::DescribeVaultOutput| {
+        let (arn, name) = (vault.vault_arn.as_deref(), vault.vault_name.as_deref());
+        ask.takes(&VAULT, arn.unwrap_or_default(), name.unwrap_or_default())
+    };
+    let asked = listed.items.into_iter().filter(is_asked).collect();
+    let read = super::read_each(asked, |vault| read_vault(ask, &client, vault)).await;
     Collected::of_items(ask.place, &VAULT, listed.end.map(|_| ()), read)
 }
 

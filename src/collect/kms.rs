@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -46,6 +47,34 @@ pub static KEY: Kind = Kind {
         Row { field: "metadata", calls: &[&DESCRIBE_KEY], per: Per::Resource },
         Row { field: "rotation", calls: &[&DESCRIBE_KEY, &GET_KEY_ROTATION_STATUS], per: Per::Resource },
         Row { field: "policy", calls: &[&DESCRIBE_KEY, &GET_KEY_POLICY], per: Per::Resource },
+    ],
+    events: &[
+        Change {
+            source: "kms.amazonaws.com",
+            names: &[
+                "CancelKeyDeletion",
+                "DeleteImportedKeyMaterial",
+                "DisableKey",
+                "DisableKeyRotation",
+                "EnableKey",
+                "EnableKeyRotation",
+                "ImportKeyMaterial",
+                "PutKeyPolicy",
+                "ScheduleKeyDeletion",
+                "UpdatePrimaryRegion",
+            ],
+            target: Target::At(&["requestParameters.keyId", "resources.*.ARN"]),
+        },
+        Change {
+            source: "kms.amazonaws.com",
+            names: &["CreateKey"],
+            target: Target::At(&["responseElements.keyMetadata.arn|responseElements.keyMetadata.keyId"]),
+        },
+        Change {
+            source: "kms.amazonaws.com",
+            names: &["ReplicateKey"],
+            target: Target::At(&["responseElements.replicaKeyMetadata.arn", "requestParameters.keyId"]),
+        },
     ],
     schema: Key::json_schema,
 };
@@ -107,7 +136,12 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
         }
     };
     let listed = ask.place.pages(&LIST_KEYS, open, take).await;
-    let read = super::read_each(listed.items, |key| read_key(ask, &client, key)).await;
+    let is_asked = |key: &sdk::KeyListEntry| {
+        let (arn, id) = (key.key_arn.as_deref(), key.key_id.as_deref());
+        ask.takes(&KEY, arn.unwrap_or_default(), id.unwrap_or_default())
+    };
+    let asked = listed.items.into_iter().filter(is_asked).collect();
+    let read = super::read_each(asked, |key| read_key(ask, &client, key)).await;
     Collected::of_items(ask.place, &KEY, listed.end.map(|_| ()), read)
 }
 

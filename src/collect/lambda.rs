@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -42,6 +43,24 @@ pub static FUNCTION: Kind = Kind {
         Row { field: "policy", calls: &[&GET_POLICY], per: Per::Resource },
         Row { field: "qualified_policies", calls: &[&LIST_ALIASES, &GET_POLICY], per: Per::Resource },
     ],
+    events: &[Change {
+        source: "lambda.amazonaws.com",
+        names: &[
+            "AddPermission20150331",
+            "AddPermission20150331v2",
+            "CreateAlias20150331",
+            "CreateFunction20150331",
+            "DeleteAlias20150331",
+            "DeleteFunction20150331",
+            "PublishVersion20150331",
+            "RemovePermission20150331",
+            "RemovePermission20150331v2",
+            "UpdateAlias20150331",
+            "UpdateFunctionCode20150331v2",
+            "UpdateFunctionConfiguration20150331v2",
+        ],
+        target: Target::At(&["requestParameters.functionName"]),
+    }],
     schema: Function::json_schema,
 };
 
@@ -99,7 +118,8 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
             }
         }
     }
-    let read = functions.into_iter().map(|(arn, versions)| read_function(ask, &client, arn, versions));
+    let asked = functions.into_iter().filter(|(arn, of)| ask.takes(&FUNCTION, arn, &of.name));
+    let read = asked.map(|(arn, versions)| read_function(ask, &client, arn, versions));
     let resources = join_all(read).await.into_iter().flatten().collect();
     Collected::of(ask.place, &FUNCTION, resources, end)
 }

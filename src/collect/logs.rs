@@ -12,6 +12,7 @@ use aws_sdk_cloudwatchlogs::types as sdk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::Call;
 use crate::inventory::{Resource, Unseen};
@@ -26,6 +27,21 @@ pub static METRIC_FILTER: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_METRIC_FILTERS],
     facets: &[],
+    events: &[
+        Change {
+            source: "logs.amazonaws.com",
+            names: &["DeleteMetricFilter", "PutMetricFilter"],
+            target: Target::In(
+                "log-group:{}:metric-filter:{}",
+                &["requestParameters.logGroupName", "requestParameters.filterName"],
+            ),
+        },
+        Change {
+            source: "logs.amazonaws.com",
+            names: &["DeleteLogGroup"],
+            target: Target::In(":log-group:{}:metric-filter:", &["requestParameters.logGroupName"]),
+        },
+    ],
     schema: MetricFilter::json_schema,
 };
 

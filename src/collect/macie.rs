@@ -15,6 +15,7 @@ use aws_sdk_macie2::types::JobSummary;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Per, Row, Scope, missing, text};
 use crate::aws::{Call, Place};
 use crate::inventory::{Facet, Unseen};
@@ -53,6 +54,21 @@ pub static REGION: Kind = Kind {
             per: Per::Place,
         },
     ],
+    events: &[Change {
+        source: "macie2.amazonaws.com",
+        names: &[
+            "AcceptInvitation",
+            "CreateClassificationJob",
+            "DisableMacie",
+            "DisassociateFromAdministratorAccount",
+            "DisassociateFromMasterAccount",
+            "EnableMacie",
+            "UpdateAutomatedDiscoveryConfiguration",
+            "UpdateClassificationJob",
+            "UpdateMacieSession",
+        ],
+        target: Target::Place,
+    }],
     schema: MacieRegion::json_schema,
 };
 

@@ -36,6 +36,7 @@ pub mod securityhub;
 pub mod sns;
 pub mod sqs;
 pub mod sso;
+pub mod touch;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ use serde_json::Value;
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Cause, Facet, Listing, Resource, Unseen};
 
+use touch::{Change, Only};
 pub use wanted::{PlannedCall, Wanted};
 
 /// Whether a resource type lives in regions or in the account as a whole.
@@ -98,6 +100,8 @@ pub struct Kind {
     pub list: &'static [&'static Call],
     /// The facets beyond what the list says.
     pub facets: &'static [Row],
+    /// The calls that change its resources, as CloudTrail tells of them.
+    pub events: &'static [Change],
     /// JSON Schema of the struct.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -281,9 +285,17 @@ pub struct Ask<'a> {
     pub regions: &'a [String],
     /// `aws`, `aws-us-gov`, `aws-cn`, …
     pub partition: &'a str,
+    /// The resources that are asked about one by one, where not all of their type are. Lists are read all the same.
+    pub only: Option<&'a Only>,
 }
 
 impl Ask<'_> {
+    /// Whether calls are to be made about this resource of a list.
+    #[must_use]
+    pub fn takes(&self, kind: &Kind, arn: &str, name: &str) -> bool {
+        self.only.is_none_or(|only| only.kind != kind.name || only.takes(arn, name))
+    }
+
     /// Fills a facet if it is wanted; the call is not made otherwise.
     ///
     /// # Errors

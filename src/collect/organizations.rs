@@ -24,6 +24,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Per, Row, Scope, answer, missing, text};
 use crate::accounts::{DESCRIBE_ORGANIZATION, LIST_ACCOUNTS_OF_UNIT, LIST_ROOTS, LIST_UNITS};
 use crate::aws::{Call, Place, Reply};
@@ -90,6 +91,48 @@ pub static ORGANIZATION: Kind = Kind {
             field: "delegated_administrators",
             calls: &[&DESCRIBE_ORGANIZATION, &LIST_DELEGATED_ADMINISTRATORS, &LIST_DELEGATED_SERVICES],
             per: Per::Place,
+        },
+    ],
+    events: &[
+        Change {
+            source: "organizations.amazonaws.com",
+            names: &[
+                "AcceptHandshake",
+                "AttachPolicy",
+                "CloseAccount",
+                "CreateAccount",
+                "CreateOrganization",
+                "CreateOrganizationalUnit",
+                "CreatePolicy",
+                "DeleteOrganization",
+                "DeleteOrganizationalUnit",
+                "DeletePolicy",
+                "DeleteResourcePolicy",
+                "DeregisterDelegatedAdministrator",
+                "DetachPolicy",
+                "DisableAWSServiceAccess",
+                "DisablePolicyType",
+                "EnableAWSServiceAccess",
+                "EnableAllFeatures",
+                "EnablePolicyType",
+                "LeaveOrganization",
+                "MoveAccount",
+                "PutResourcePolicy",
+                "RegisterDelegatedAdministrator",
+                "RemoveAccountFromOrganization",
+                "UpdatePolicy",
+            ],
+            target: Target::Place,
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &[
+                "DisableOrganizationsRootCredentialsManagement",
+                "DisableOrganizationsRootSessions",
+                "EnableOrganizationsRootCredentialsManagement",
+                "EnableOrganizationsRootSessions",
+            ],
+            target: Target::Place,
         },
     ],
     schema: Organization::json_schema,

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::ec2::SecurityGroup;
 use super::schema::Link;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Per, Row, Scope};
 use crate::aws::Call;
 use crate::inventory::{Facet, Resource, Unseen};
@@ -36,6 +37,46 @@ pub static INSTANCE: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_DB_INSTANCES],
     facets: &[Row { field: "cluster", calls: &[&DESCRIBE_DB_CLUSTERS], per: Per::Place }],
+    events: &[
+        Change {
+            source: "rds.amazonaws.com",
+            names: &[
+                "CreateDBInstance",
+                "CreateDBInstanceReadReplica",
+                "DeleteDBInstance",
+                "ModifyDBInstance",
+                "PromoteReadReplica",
+                "RebootDBInstance",
+                "RestoreDBInstanceFromDBSnapshot",
+                "RestoreDBInstanceFromS3",
+                "StartDBInstance",
+                "StopDBInstance",
+            ],
+            target: Target::At(&[
+                "requestParameters.dBInstanceIdentifier",
+                "requestParameters.newDBInstanceIdentifier",
+            ]),
+        },
+        Change {
+            source: "rds.amazonaws.com",
+            names: &["RestoreDBInstanceToPointInTime"],
+            target: Target::At(&["requestParameters.targetDBInstanceIdentifier"]),
+        },
+        Change {
+            source: "rds.amazonaws.com",
+            names: &[
+                "CreateDBCluster",
+                "DeleteDBCluster",
+                "FailoverDBCluster",
+                "ModifyDBCluster",
+                "PromoteReadReplicaDBCluster",
+                "RestoreDBClusterFromSnapshot",
+                "RestoreDBClusterToPointInTime",
+                "SwitchoverReadReplica",
+            ],
+            target: Target::Any("the event does not name the instances of the cluster"),
+        },
+    ],
     schema: DbInstance::json_schema,
 };
 

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -35,6 +36,26 @@ pub static SECRET: Kind = Kind {
     scope: Scope::Regional,
     list: &[&LIST_SECRETS],
     facets: &[Row { field: "policy", calls: &[&GET_RESOURCE_POLICY], per: Per::Resource }],
+    events: &[
+        Change {
+            source: "secretsmanager.amazonaws.com",
+            names: &[
+                "DeleteResourcePolicy",
+                "DeleteSecret",
+                "PutResourcePolicy",
+                "RestoreSecret",
+                "TagResource",
+                "UntagResource",
+                "UpdateSecret",
+            ],
+            target: Target::At(&["requestParameters.secretId"]),
+        },
+        Change {
+            source: "secretsmanager.amazonaws.com",
+            names: &["CreateSecret"],
+            target: Target::At(&["requestParameters.name"]),
+        },
+    ],
     schema: Secret::json_schema,
 };
 
@@ -65,7 +86,12 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let client = ask.place.secretsmanager();
     let open = || client.list_secrets().into_paginator().page_size(PAGE_SIZE).send();
     let listed = ask.place.pages(&LIST_SECRETS, open, |page| page.secret_list).await;
-    let read = super::read_each(listed.items, |secret| read_secret(ask, &client, secret)).await;
+    let is_asked = |secret: &sdk::SecretListEntry| {
+        let (arn, name) = (secret.arn.as_deref(), secret.name.as_deref());
+        ask.takes(&SECRET, arn.unwrap_or_default(), name.unwrap_or_default())
+    };
+    let asked = listed.items.into_iter().filter(is_asked).collect();
+    let read = super::read_each(asked, |secret| read_secret(ask, &client, secret)).await;
     Collected::of_items(ask.place, &SECRET, listed.end.map(|_| ()), read)
 }
 

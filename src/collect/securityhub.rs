@@ -12,6 +12,7 @@ use aws_sdk_securityhub::Client;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Per, Row, Scope, text};
 use crate::aws::{Call, Place};
 use crate::inventory::{Facet, Unseen};
@@ -32,6 +33,11 @@ pub static REGION: Kind = Kind {
         Row { field: "hub", calls: &[&DESCRIBE_HUB], per: Per::Place },
         Row { field: "hub_v2", calls: &[&DESCRIBE_SECURITY_HUB_V2], per: Per::Place },
     ],
+    events: &[Change {
+        source: "securityhub.amazonaws.com",
+        names: &["DisableSecurityHub", "DisableSecurityHubV2", "EnableSecurityHub", "EnableSecurityHubV2"],
+        target: Target::Place,
+    }],
     schema: HubRegion::json_schema,
 };
 

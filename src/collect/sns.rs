@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -35,6 +36,28 @@ pub static TOPIC: Kind = Kind {
     facets: &[
         Row { field: "policy", calls: &[&GET_TOPIC_ATTRIBUTES], per: Per::Resource },
         Row { field: "subscriptions", calls: &[&LIST_SUBSCRIPTIONS_BY_TOPIC], per: Per::Resource },
+    ],
+    events: &[
+        Change {
+            source: "sns.amazonaws.com",
+            names: &[
+                "AddPermission",
+                "ConfirmSubscription",
+                "CreateTopic",
+                "DeleteTopic",
+                "RemovePermission",
+                "SetTopicAttributes",
+                "Subscribe",
+            ],
+            target: Target::At(&[
+                "requestParameters.topicArn|responseElements.topicArn|requestParameters.name",
+            ]),
+        },
+        Change {
+            source: "sns.amazonaws.com",
+            names: &["Unsubscribe"],
+            target: Target::At(&["requestParameters.subscriptionArn"]),
+        },
     ],
     schema: Topic::json_schema,
 };
@@ -70,7 +93,12 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let open = || client.list_topics().into_paginator().send();
     let listed = ask.place.pages(&LIST_TOPICS, open, |page| page.topics).await;
     let mut end = listed.end.map(|_| ());
-    let read = join_all(listed.items.into_iter().map(|topic| read_topic(ask, &client, topic))).await;
+    let is_asked = |topic: &sdk::Topic| {
+        let arn = topic.topic_arn.as_deref().unwrap_or_default();
+        ask.takes(&TOPIC, arn, arn.rsplit(':').next().unwrap_or_default())
+    };
+    let asked = listed.items.into_iter().filter(is_asked);
+    let read = join_all(asked.map(|topic| read_topic(ask, &client, topic))).await;
     let mut resources = Vec::new();
     for topic in read {
         match topic {

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -35,6 +36,18 @@ pub static QUEUE: Kind = Kind {
     scope: Scope::Regional,
     list: &[&LIST_QUEUES],
     facets: &[Row { field: "policy", calls: &[&GET_QUEUE_ATTRIBUTES], per: Per::Resource }],
+    events: &[
+        Change {
+            source: "sqs.amazonaws.com",
+            names: &["AddPermission", "DeleteQueue", "RemovePermission", "SetQueueAttributes"],
+            target: Target::At(&["requestParameters.queueUrl"]),
+        },
+        Change {
+            source: "sqs.amazonaws.com",
+            names: &["CreateQueue"],
+            target: Target::At(&["requestParameters.queueName"]),
+        },
+    ],
     schema: Queue::json_schema,
 };
 
@@ -60,7 +73,12 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let open = || client.list_queues().into_paginator().page_size(PAGE_SIZE).send();
     let listed = ask.place.pages(&LIST_QUEUES, open, |page| Some(page.queue_urls.unwrap_or_default())).await;
     let mut end = listed.end.map(|_| ());
-    let read = join_all(listed.items.into_iter().map(|url| read_queue(ask, &client, url))).await;
+    let is_asked = |url: &String| {
+        let name = url.rsplit('/').next().unwrap_or_default();
+        ask.takes(&QUEUE, &ask.arn("sqs", ask.place.region(), name), name)
+    };
+    let asked = listed.items.into_iter().filter(is_asked);
+    let read = join_all(asked.map(|url| read_queue(ask, &client, url))).await;
     let mut resources = Vec::new();
     for queue in read {
         match queue {

@@ -12,6 +12,7 @@ use aws_sdk_ssoadmin::types::InstanceMetadata;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Kind, Observed, Scope};
 use crate::aws::Call;
 use crate::inventory::{Resource, Unseen};
@@ -26,6 +27,11 @@ pub static INSTANCE: Kind = Kind {
     scope: Scope::Regional,
     list: &[&LIST_INSTANCES],
     facets: &[],
+    events: &[Change {
+        source: "sso.amazonaws.com",
+        names: &["CreateInstance", "DeleteInstance", "UpdateInstance"],
+        target: Target::At(&["responseElements.instanceArn|requestParameters.instanceArn"]),
+    }],
     schema: Instance::json_schema,
 };
 

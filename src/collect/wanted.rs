@@ -29,6 +29,12 @@ impl Wanted {
         wanted
     }
 
+    /// What of this is about one type.
+    #[must_use]
+    pub fn of(&self, kind: &Kind) -> Self {
+        Self(self.0.iter().filter(|(name, _)| **name == kind.name).map(|(n, f)| (*n, f.clone())).collect())
+    }
+
     /// Adds a type, and a field of it. A field that the list fills adds no call.
     pub fn add(&mut self, kind: &'static Kind, field: Option<&str>) {
         let fields = self.0.entry(kind.name).or_default();

@@ -4,6 +4,7 @@
 //! a match becomes a [`detection::Detection`].
 
 pub mod attack;
+pub mod batch;
 pub mod detection;
 pub mod engine;
 pub mod examples;
@@ -12,6 +13,7 @@ mod identity;
 pub mod integrity;
 pub mod json;
 pub mod own;
+pub mod pattern;
 pub mod record;
 pub mod remote;
 pub mod ruleset;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::attack::{Attack, AttackFilter};
 use super::detection::{Actor, Detection, EventText};
 use super::engine::predicate::Predicate;
-use super::engine::{Engine, Scratch};
+use super::engine::{Demand, Engine, Scratch};
 use super::falco::{self, FalcoRule, Output};
 use super::record::{Key, Record};
 use super::sigma::correlation::{Bound, Correlator, Limits, Member, Observation, kept};
@@ -318,6 +318,11 @@ impl RuleSet {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rules about single events, each with what it demands of an event's name and source.
+    pub fn demands(&self) -> impl Iterator<Item = (&Rule, Demand)> {
+        self.rules.iter().zip(self.engine.demands())
     }
 
     /// The rules about several events together.

@@ -42,14 +42,18 @@ enum Found {
     Observations(Vec<Observation>),
 }
 
+/// Sees every event beside the rules, with the number of its input, on the threads that read. An event that was delivered
+/// before is seen again.
+pub type Witness<'w> = &'w (dyn Fn(&Record<'_>, usize) + Sync);
+
 /// Rules over inputs that come in one reading or in several, as when one of them tells what else is to be read.
 ///
 /// Memory does not grow with the inputs: detections are handed over as they come, and what correlations hold is
 /// bounded by [`Limits`], what is known of earlier events by [`Seen`]. The same inputs give the same detections in the
 /// same order, however many threads read.
-#[derive(Debug)]
 pub struct Scan<'r> {
     rules: &'r RuleSet,
+    witness: Option<Witness<'r>>,
     options: Options,
     workers: NonZeroUsize,
     correlator: Correlator<'r>,
@@ -63,6 +67,7 @@ impl<'r> Scan<'r> {
     pub fn new(rules: &'r RuleSet, options: Options, workers: NonZeroUsize) -> Self {
         Self {
             rules,
+            witness: None,
             options,
             workers,
             correlator: rules.correlator(Limits::default()),
@@ -71,13 +76,20 @@ impl<'r> Scan<'r> {
         }
     }
 
+    /// Has somebody see every event too. What they see of an input comes before the input is told to be at its end.
+    #[must_use]
+    pub fn witnessed(mut self, witness: Witness<'r>) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
     /// Reads every input and hands what the rules find to `tell`.
     pub fn read<I>(&mut self, inputs: I, mut tell: impl FnMut(Told))
     where
         I: IntoIterator<Item = Input>,
         I::IntoIter: Send,
     {
-        let (rules, correlator) = (self.rules, &mut self.correlator);
+        let (rules, witness, correlator) = (self.rules, self.witness, &mut self.correlator);
         let watch = || {
             let mut scratch = Scratch::default();
             let mut input = None;
@@ -85,6 +97,9 @@ impl<'r> Scan<'r> {
                 // Which thread reads an input is chance; an event's number in its input is not.
                 if input.replace(origin.input) != Some(origin.input) {
                     scratch.set_number(0);
+                }
+                if let Some(witness) = witness {
+                    witness(record, origin.input);
                 }
                 rules.evaluate(record, &mut scratch, |matched| {
                     let detection = matched.rule.is_reported.then(|| Box::new(matched.detection()));

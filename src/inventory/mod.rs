@@ -199,14 +199,11 @@ impl Inventory {
     pub fn new(
         observed_at: Timestamp,
         mut accounts: Vec<Account>,
-        mut resources: Vec<Resource>,
-        mut listings: Vec<Listing>,
+        resources: Vec<Resource>,
+        listings: Vec<Listing>,
         mut coverage: Vec<Coverage>,
     ) -> Self {
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
-        resources.sort_by(|a, b| identity(a).cmp(&identity(b)));
-        resources.dedup_by(|b, a| identity(a) == identity(b));
-        listings.sort_by(|a, b| (&a.account, &a.kind, &a.region).cmp(&(&b.account, &b.kind, &b.region)));
         coverage.sort_by(|a, b| {
             (&a.account, &a.service, &a.operation, &a.region).cmp(&(
                 &b.account,
@@ -215,6 +212,29 @@ impl Inventory {
                 &b.region,
             ))
         });
+        let resources = resources.into_iter().map(Arc::new).collect();
+        Self::indexed(observed_at, accounts, resources, listings, coverage)
+    }
+
+    /// The same accounts with other resources and listings.
+    #[must_use]
+    pub fn with(&self, resources: Vec<Arc<Resource>>, listings: Vec<Listing>) -> Self {
+        let (accounts, coverage) = (self.accounts.clone(), self.coverage.clone());
+        let mut inventory = Self::indexed(self.observed_at, accounts, resources, listings, coverage);
+        inventory.absent_regions.clone_from(&self.absent_regions);
+        inventory
+    }
+
+    fn indexed(
+        observed_at: Timestamp,
+        accounts: Vec<Account>,
+        mut resources: Vec<Arc<Resource>>,
+        mut listings: Vec<Listing>,
+        coverage: Vec<Coverage>,
+    ) -> Self {
+        resources.sort_by(|a, b| identity(a).cmp(&identity(b)));
+        resources.dedup_by(|b, a| identity(a) == identity(b));
+        listings.sort_by(|a, b| (&a.account, &a.kind, &a.region).cmp(&(&b.account, &b.kind, &b.region)));
         let mut by_place: HashMap<_, Vec<usize>> = HashMap::new();
         let mut by_arn: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, resource) in resources.iter().enumerate() {
@@ -226,7 +246,7 @@ impl Inventory {
             accounts,
             absent_regions: BTreeMap::new(),
             coverage,
-            resources: resources.into_iter().map(Arc::new).collect(),
+            resources,
             listings,
             by_place,
             by_arn,

@@ -58,6 +58,8 @@ pub enum Cause {
     NotCollected,
     /// It lies in an account or region outside the scan.
     OutOfScope,
+    /// The run had to end before it was answered.
+    OutOfTime,
     /// The control itself could not be evaluated on this resource.
     ControlError,
 }
@@ -150,6 +152,11 @@ impl Unseen {
             Cause::Unsupported => "nothing to do: AWS does not offer it there".to_owned(),
             Cause::NotCollected => "scan again with this control enabled".to_owned(),
             Cause::OutOfScope => "add the account and region it lies in to the scan".to_owned(),
+            Cause::OutOfTime => {
+                "give the scan more time, or fewer accounts and regions: in Lambda, scan account by account with the \
+                 state machine"
+                    .to_owned()
+            }
             Cause::ControlError => {
                 "the control cannot judge this; correct it if it is yours, otherwise report it".to_owned()
             }
@@ -286,6 +293,7 @@ impl fmt::Display for Cause {
             Self::Unsupported => "not offered",
             Self::NotCollected => "not collected",
             Self::OutOfScope => "outside the scan",
+            Self::OutOfTime => "out of time",
             Self::ControlError => "control error",
         })
     }

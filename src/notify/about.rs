@@ -103,8 +103,13 @@ impl<'a> About<'a> {
 /// Whether a rule names the account, by its id or a tag. One whose tags were not seen is rather told about than
 /// kept silent.
 fn is_wanted(account: &Account, rule: Rule<'_>) -> bool {
-    let by_id = rule.accounts.iter().any(|id| id.as_str() == account.id);
-    let by_tag = match &account.tags {
+    names(&account.id, account.tags.as_ref(), rule)
+}
+
+/// The same for the account with this id and these tags.
+pub(super) fn names(account: &str, tags: Option<&BTreeMap<String, String>>, rule: Rule<'_>) -> bool {
+    let by_id = rule.accounts.iter().any(|id| id.as_str() == account);
+    let by_tag = match tags {
         None => !rule.tags.is_empty(),
         Some(tags) => has_tag(tags, rule.tags),
     };

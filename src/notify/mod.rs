@@ -9,6 +9,7 @@
 //! [`Digest`] for each receiver's rule. It fails at nothing: what became of each message is a [`Delivery`].
 
 mod about;
+mod alert;
 mod delivery;
 mod digest;
 mod mail;
@@ -29,11 +30,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use alert::{Cause, VerdictChange};
 pub use delivery::{Channel, Delivery, Outcome};
 pub use policy::statements as telling_statements;
 
 use crate::aws::{Aws, Limits, Place, Session, Source};
 use crate::config::{Notify, Rule};
+use crate::events::detection::Detection;
 use crate::report::Report;
 use digest::{Digest, Wording};
 use secret::Secrets;
@@ -63,6 +66,10 @@ pub enum News<'a> {
         /// When it was started, RFC 3339, UTC.
         at: &'a str,
     },
+    /// What event rules found in events that were delivered, each for the first time.
+    Detected(&'a [Detection]),
+    /// A verdict that changed between two scans, because of an event.
+    Alert(&'a VerdictChange),
     /// Nothing: whether messages arrive is tried out, with made-up findings that say so.
     Sample,
 }
@@ -101,6 +108,8 @@ impl News<'_> {
         match self {
             Self::Report(report) => Digest::of(report, rule, wording),
             Self::Failure { why, at } => Some(Digest::of_failure(why, at, wording)),
+            Self::Detected(detections) => Digest::of_detections(detections, rule, wording),
+            Self::Alert(change) => change.digest(rule, wording),
             Self::Sample => Some(sample::digest(wording)),
         }
     }
@@ -109,6 +118,8 @@ impl News<'_> {
         match self {
             Self::Report(_) => "report",
             Self::Failure { .. } => "failure",
+            Self::Detected(_) => "detection",
+            Self::Alert(_) => "alert",
             Self::Sample => "sample",
         }
     }
@@ -117,7 +128,15 @@ impl News<'_> {
     fn run(&self) -> &str {
         match self {
             Self::Report(report) => &report.run.id,
-            Self::Failure { .. } | Self::Sample => "",
+            Self::Failure { .. } | Self::Detected(_) | Self::Alert(_) | Self::Sample => "",
+        }
+    }
+
+    /// The change that it is about.
+    const fn alert(&self) -> Option<&VerdictChange> {
+        match self {
+            Self::Alert(change) => Some(change),
+            Self::Report(_) | Self::Failure { .. } | Self::Detected(_) | Self::Sample => None,
         }
     }
 
@@ -125,7 +144,7 @@ impl News<'_> {
     const fn sample_notice(&self) -> &'static str {
         match self {
             Self::Sample => sample::NOTICE,
-            Self::Report(_) | Self::Failure { .. } => "",
+            Self::Report(_) | Self::Failure { .. } | Self::Detected(_) | Self::Alert(_) => "",
         }
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::digest::Digest;
 use super::retry::{Pace, Refused, trying};
 use super::secret::{Secret, Secrets};
-use super::{Channel, Delivery, News, Services, Telling, slack};
+use super::{Channel, Delivery, News, Services, Telling, VerdictChange, slack};
 use crate::config::{Webhook, WebhookFormat, is_this_machine};
 
 /// Header of the signature.
@@ -34,10 +34,13 @@ const MAX_ANSWER: usize = 60;
 #[derive(Serialize)]
 struct Message<'a> {
     version: u32,
-    /// `report`, `failure` or `sample`.
+    /// `report`, `failure`, `detection`, `alert` or `sample`.
     kind: &'static str,
     /// Id of the run; empty where there is none.
     run: &'a str,
+    /// The verdict that changed, with its id: the same however often it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alert: Option<&'a VerdictChange>,
     #[serde(flatten)]
     digest: &'a Digest,
 }
@@ -69,8 +72,8 @@ pub(super) async fn send(
     let body = match webhook.format {
         WebhookFormat::Slack => Ok(slack::message(&digest, news.sample_notice()).to_string()),
         WebhookFormat::Json => {
-            let message = Message { version: VERSION, kind: news.kind(), run: news.run(), digest: &digest };
-            serde_json::to_string(&message)
+            let (kind, run, alert) = (news.kind(), news.run(), news.alert());
+            serde_json::to_string(&Message { version: VERSION, kind, run, alert, digest: &digest })
         }
     };
     let body = match body {

@@ -55,9 +55,11 @@ pub use files::{Destination, FileError, write, write_files};
 pub use format::{Format, UnknownFormat};
 pub(crate) use gaps::Group;
 pub use merged::{Merger, Whole};
+pub(crate) use remediation::command as repairing_command;
 pub use risk::Known;
 pub use scope::ScopeChanges;
-pub(crate) use text::{printable, time};
+pub use text::printable;
+pub(crate) use text::time;
 pub use trend::{MAX_POINTS, Score, TrendPoint};
 
 /// Why a report could not be written.

@@ -22,7 +22,8 @@ pub(super) fn is_hidden(c: char) -> bool {
 
 /// The text on one line, with every character that would not show itself written out, such as
 /// `\u{202e}` or `\n`.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }

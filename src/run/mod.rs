@@ -122,7 +122,8 @@ async fn collect_account(target: Target, job: Arc<Job>) -> Outcome {
     let home = session.home();
     let found = found_regions(&home, &job);
     let names = found.clone().map(|found| found.scanned.map(Arc::from)).boxed().shared();
-    let ask = Ask { place: &home, wanted: &job.wanted, regions: &[], partition: &account.partition };
+    let ask =
+        Ask { place: &home, wanted: &job.wanted, regions: &[], partition: &account.partition, only: None };
     let (mut collected, (in_regions, found)) = futures::join!(
         Box::pin(collect::global(ask, &account.name, &names)),
         collect_in_regions(&home, &job, &account, found)
@@ -158,7 +159,8 @@ async fn collect_in_regions(
         Err(unseen) => return (all_unknown(&job.wanted, &account.id, unseen), found),
     };
     let places: Vec<Place> = names.iter().map(|region| home.session().region(region)).collect();
-    let ask = |place| Ask { place, wanted: &job.wanted, regions: names, partition: &account.partition };
+    let ask =
+        |place| Ask { place, wanted: &job.wanted, regions: names, partition: &account.partition, only: None };
     let in_each = places.iter().map(|place| collect::regional(ask(place)).boxed());
     (Collected::together(in_each).await, found)
 }

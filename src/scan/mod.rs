@@ -4,9 +4,13 @@
 //! It prints nothing: what there is to say goes to the scan's [`Audience`]. Its calls block, since it waits for AWS on
 //! threads of its own; where there are such threads already, it belongs onto one that may block.
 
+pub mod announced;
+pub mod detect;
+pub mod detected;
 pub mod fanout;
 pub mod keeping;
 pub mod settings;
+pub mod sources;
 mod stopped;
 pub mod telling;
 pub mod threads;
@@ -14,6 +18,7 @@ pub mod threads;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -75,6 +80,9 @@ pub struct Scan<'a> {
     pub save_inventory: Option<&'a Path>,
     /// An earlier report to compare with, instead of that of the archive, and where it is from.
     pub since: Option<(Report, &'a Path)>,
+    /// When collecting ends: what was not observed by then is unknown for want of time, and the rest is judged, kept and
+    /// told as ever. `None` for no limit.
+    pub deadline: Option<Instant>,
     /// Runs event rules, where the configuration names sources of events.
     pub detect: Option<&'a dyn Fn() -> Detections>,
     /// Who follows it.
@@ -297,15 +305,19 @@ fn observe(scan: &Scan<'_>, asked: &Asked, until: &mut Until) -> Result<Observed
         let tally = Tally { requests: 0, retries: 0, throttles: 0 };
         return Ok(Observed { inventory, calls: Vec::new(), tally });
     }
-    block_on(ask_aws(scan.config, asked, scan.audience), until.comes())
+    block_on(ask_aws(scan, asked), until.comes())
 }
 
-async fn ask_aws(config: &Config, asked: &Asked, audience: &dyn Audience) -> Result<Observed, Stopped> {
+async fn ask_aws(scan: &Scan<'_>, asked: &Asked) -> Result<Observed, Stopped> {
+    let Scan { config, audience, deadline, .. } = *scan;
     let Asked { wanted, scope } = asked;
     let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
     let aws = Aws::connect(&settings::source(config), &settings::limits(config))
         .await
         .map_err(|error| could_not(&error))?;
+    if let Some(deadline) = deadline {
+        aws.end_at(deadline);
+    }
     let progress = Progress::start();
     let run = async {
         let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;

@@ -8,11 +8,13 @@ use jiff::civil::Date;
 
 use super::Stopped;
 use crate::accounts::{RoleSettings, Scope, Selector};
-use crate::archive::Keep;
+use crate::archive::{Keep, Location};
 use crate::aws::{Limits, Source};
 use crate::collect::Wanted;
-use crate::config::{self, Attestation, Config, Notify, Selection};
+use crate::config::{self, Attestation, Config, Notify, ScheduledJob, Selection};
 use crate::controls::ControlSet;
+use crate::events::own;
+use crate::events::ruleset::{self, Issue, Loader, RuleSet};
 use crate::findings::{Finding, Waiver, waiver};
 use crate::inventory::Inventory;
 use crate::report::{self, printable};
@@ -198,6 +200,58 @@ pub fn scope(config: &Config, waivers: Option<&Waivers>) -> Scope {
         regions: config.regions.iter().map(ToString::to_string).collect(),
         account_tags: config.notify.as_ref().is_some_and(Notify::asks_for_tags),
     }
+}
+
+/// The settings of a job: those of its own file where it names one. What concerns whoever runs the jobs is only in the
+/// file with the schedule, and there is one archive.
+///
+/// # Errors
+/// When the job's file is wrong, or says something else about the schedule or the archive.
+pub fn of_job(config: &Config, scheduled: &ScheduledJob) -> Result<Config, Stopped> {
+    let Some(path) = &scheduled.config else { return Ok(config.clone()) };
+    let mut settings = config::load(path).map_err(|error| in_job(scheduled, Stopped::usage(error)))?;
+    let wrong = |what: &str| {
+        Err(Stopped::usage(miette::miette!(
+            "job `{}`: its file `{}` {what}",
+            scheduled.name,
+            printable(&path.to_string_lossy())
+        )))
+    };
+    if !settings.schedule.is_empty() && settings.schedule != config.schedule {
+        return wrong("has a `schedule` of its own; only that of the daemon's file counts: remove it");
+    }
+    let differs = |theirs: &Location| config.archive.as_ref().is_some_and(|ours| ours != theirs);
+    if settings.archive.as_ref().is_some_and(differs) {
+        return wrong("names another `archive` than the daemon's file, which keeps all runs: remove it");
+    }
+    settings.archive.clone_from(&config.archive);
+    Ok(settings)
+}
+
+/// Names the job in a complaint.
+#[must_use]
+pub fn in_job(scheduled: &ScheduledJob, stopped: Stopped) -> Stopped {
+    stopped.within(format!("job `{}`", scheduled.name))
+}
+
+/// The built-in event rules and those of a configuration, and what their files gave cause to say.
+///
+/// # Errors
+/// When a file or directory of them is not there. What is wrong with a single rule leaves out that rule.
+pub fn event_rules(config: &Config) -> Result<(RuleSet, Vec<Issue>), Stopped> {
+    let mut loader = Loader::new(ruleset::Options::default());
+    own::load(&mut loader);
+    for path in &config.event_rules {
+        if let Err(error) = std::fs::metadata(path) {
+            let path = path.to_string_lossy();
+            return Err(Stopped::usage(miette::miette!(
+                "rules `{}` cannot be read: {error}",
+                printable(&path)
+            )));
+        }
+        loader.path(path);
+    }
+    Ok(loader.finish())
 }
 
 /// Which runs stay in the archive.

@@ -1,23 +1,21 @@
 //! Reading a queue: a message is deleted when all that it stands for has been read, and written.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use tokio::sync::watch;
 
-use super::Listener;
-use super::announced::identity;
 use super::scan::Run;
-use super::sources::Sources;
+use crate::events::batch::{Batch, Desk, Inputs, Node, identity};
 use crate::events::remote::Remote;
 use crate::events::remote::queue::{KEPT_SECONDS, Message, Queue};
 use crate::events::scan::{Scan, Told};
-use crate::events::source::seen::{EventId, Seen};
+use crate::events::source::seen::Seen;
 use crate::events::source::{Input, Pointer};
+use crate::scan::announced::Listener;
+use crate::scan::sources::Sources;
 
 /// Ids of messages that stay in the queue which are remembered, so as not to read them again in the same run.
 const REMEMBERED: usize = 100_000;
-/// Messages and objects of a batch. Ten messages have room for some ten thousand announcements.
-const NODES: usize = 100_000;
 
 /// What became of messages.
 #[derive(Default)]
@@ -163,7 +161,6 @@ fn deal_with(
     run: &mut Run<'_>,
     tally: &mut Tally,
 ) -> Vec<bool> {
-    let mut ledger = Ledger { failed: vec![false; messages.len()], ..Ledger::default() };
     let inputs: Vec<Input> = messages
         .iter()
         .map(|message| {
@@ -171,119 +168,37 @@ fn deal_with(
             Input::bytes(name, message.body.clone().into_bytes())
         })
         .collect();
-    let mut nodes: Vec<usize> = (0..messages.len()).collect();
-    let mut todo = Vec::new();
-    scan.read(inputs, |told| todo.extend(ledger.take(told, &nodes, run)));
-    loop {
-        todo.retain(|(parent, pointer)| {
-            let is_new = sources.wants(pointer) && !tally.read.contains(identity(pointer));
-            is_new && ledger.is_new(*parent, pointer)
-        });
-        if todo.is_empty() {
-            break;
-        }
-        let pointers: Vec<Pointer> = todo.drain(..).map(|(_, pointer)| pointer).collect();
-        nodes =
-            pointers.iter().filter_map(|pointer| ledger.objects.get(&identity(pointer)).copied()).collect();
-        match sources.announced(pointers) {
-            Ok(inputs) => scan.read(inputs, |told| todo.extend(ledger.take(told, &nodes, run))),
-            Err(stopped) => {
-                run.lacking(format!("queue {}: {}", queue.name(), stopped.why()));
-                nodes.iter().for_each(|node| ledger.fail(*node));
-            }
-        }
-    }
-    ledger.settle();
-    let read = ledger.objects.iter().filter(|(_, node)| !ledger.has_failed(**node));
-    read.for_each(|(object, _)| {
-        tally.read.insert(*object);
+    let mut batch = Batch::default();
+    batch.read(inputs, scan, &mut Reading { queue, sources, run, read: &tally.read });
+    let settled = batch.settle();
+    settled.objects.into_iter().for_each(|object| {
+        tally.read.insert(object);
     });
-    (0..messages.len()).map(|message| !ledger.has_failed(message)).collect()
+    settled.messages
 }
 
-/// What a batch of messages waits for: messages, objects that they announce, and objects that are announced in those.
-/// Each is a node; the messages are the first.
-#[derive(Default)]
-struct Ledger {
-    /// By node: something of it could not be read.
-    failed: Vec<bool>,
-    objects: HashMap<EventId, usize>,
-    /// Which node announces which.
-    announces: Vec<(usize, usize)>,
+/// The reading of a batch.
+struct Reading<'r, 's, 'a> {
+    queue: &'r Queue,
+    sources: &'r mut Sources<'s>,
+    run: &'r mut Run<'a>,
+    read: &'r Seen,
 }
 
-impl Ledger {
-    /// Takes what a reading tells of inputs that are these nodes; what one of them announces.
-    fn take(&mut self, told: Told, nodes: &[usize], run: &mut Run<'_>) -> Option<(usize, Pointer)> {
-        if let Told::Input(report) = &told
-            && report.problems_found > 0
-            && let Some(node) = nodes.get(report.input)
-        {
-            self.fail(*node);
-        }
-        let (input, pointer) = run.take(told)?;
-        Some((*nodes.get(input)?, pointer))
+impl Desk for Reading<'_, '_, '_> {
+    fn wants(&mut self, pointer: &Pointer) -> bool {
+        self.sources.wants(pointer) && !self.read.contains(identity(pointer))
     }
 
-    /// Notes that a node announces an object; whether that is to be fetched, because it has not been announced before.
-    fn is_new(&mut self, node: usize, pointer: &Pointer) -> bool {
-        let next = self.failed.len();
-        if next >= NODES {
-            self.fail(node);
-            return false;
-        }
-        let object = *self.objects.entry(identity(pointer)).or_insert(next);
-        if object == next {
-            self.failed.push(false);
-        }
-        self.announces.push((node, object));
-        object == next
+    fn fetch(&mut self, pointers: Vec<Pointer>) -> Result<Inputs, String> {
+        self.sources.announced(pointers).map_err(|stopped| stopped.why().to_string())
     }
 
-    fn fail(&mut self, node: usize) {
-        if let Some(failed) = self.failed.get_mut(node) {
-            *failed = true;
-        }
+    fn take(&mut self, _: Node, told: Told) {
+        self.run.take(told);
     }
 
-    fn has_failed(&self, node: usize) -> bool {
-        self.failed.get(node).copied().unwrap_or(true)
-    }
-
-    /// Whoever announces what could not be read has not been read either.
-    fn settle(&mut self) {
-        let announces = std::mem::take(&mut self.announces);
-        loop {
-            let falling = announces.iter().filter(|(by, of)| self.has_failed(*of) && !self.has_failed(*by));
-            let falling: Vec<usize> = falling.map(|(by, _)| *by).collect();
-            if falling.is_empty() {
-                return;
-            }
-            falling.iter().for_each(|node| self.fail(*node));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pointer(key: &str) -> Pointer {
-        Pointer { bucket: "b".to_owned(), key: key.to_owned(), region: None }
-    }
-
-    #[test]
-    fn a_message_fails_with_anything_that_it_leads_to_and_others_do_not() {
-        let mut ledger = Ledger { failed: vec![false; 3], ..Ledger::default() };
-        assert!(ledger.is_new(0, &pointer("list")));
-        assert!(ledger.is_new(1, &pointer("fine")));
-        assert!(!ledger.is_new(2, &pointer("list")), "announced by another message as well");
-        let list = ledger.objects[&identity(&pointer("list"))];
-        assert!(ledger.is_new(list, &pointer("inner")));
-        let inner = ledger.objects[&identity(&pointer("inner"))];
-        assert!(!ledger.is_new(inner, &pointer("list")), "objects may announce each other");
-        ledger.fail(inner);
-        ledger.settle();
-        assert_eq!([0, 1, 2].map(|message| ledger.has_failed(message)), [true, false, true]);
+    fn unfetched(&mut self, _: usize, why: &str) {
+        self.run.lacking(format!("queue {}: {why}", self.queue.name()));
     }
 }

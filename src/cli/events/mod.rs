@@ -1,8 +1,7 @@
 //! `upright events`.
 
-mod announced;
-pub(super) mod detect;
 mod drain;
+mod pattern;
 mod rules;
 mod scan;
 mod sources;
@@ -18,16 +17,15 @@ use crate::controls::Severity;
 use crate::events::attack::AttackFilter;
 use crate::events::own;
 use crate::events::ruleset::{Gravity, Issue, Loader, Options, RuleSet};
-use crate::events::scan::Told;
 use crate::events::sigma::Placeholders;
-use crate::events::source::Pointer;
 use crate::events::yaml;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     upright events scan ./AWSLogs\n  \
     upright events scan ./AWSLogs --rules falco/aws_cloudtrail_rules.yaml --rules sigma/\n  \
-    upright events rules check --rules sigma/")]
+    upright events rules check --rules sigma/\n  \
+    upright events pattern")]
 pub(super) struct EventsArguments {
     #[command(subcommand)]
     command: Command,
@@ -39,12 +37,18 @@ enum Command {
     Scan(Box<scan::ScanArguments>),
     /// List, show, check and test event rules.
     Rules(rules::RulesArguments),
+    /// Print the event patterns of EventBridge for the events that rules and collectors know.
+    ///
+    /// They are for the rules of an event bus that hand events to Upright: exactly the calls that an event rule is
+    /// about, or that change a resource of a type that is scanned.
+    Pattern(pattern::PatternArguments),
 }
 
 pub(super) fn run(arguments: EventsArguments) -> Done {
     match arguments.command {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
+        Command::Pattern(arguments) => pattern::run(&arguments),
     }
 }
 
@@ -75,18 +79,6 @@ struct Chosen {
     placeholders: Option<PathBuf>,
 }
 
-/// Takes what a scan of events tells.
-trait Listener {
-    /// Takes what was read or found; an object that is announced is given back, with the number of the input that does.
-    fn take(&mut self, told: Told) -> Option<(usize, Pointer)>;
-
-    /// Notes something for people.
-    fn note(&mut self, text: String);
-
-    /// Notes that so many announced objects were not read, and why.
-    fn unfetched(&mut self, objects: u64, why: &str);
-}
-
 /// Rules, and what their files gave cause to say.
 #[derive(Debug)]
 struct Loaded {
@@ -95,19 +87,6 @@ struct Loaded {
 }
 
 impl Chosen {
-    /// The built-in rules and those of these files, all of them.
-    fn files(rules: &[PathBuf]) -> Self {
-        Self {
-            rules: rules.to_vec(),
-            no_builtin_rules: false,
-            min_severity: None,
-            attack: Vec::new(),
-            with_disabled: false,
-            first_falco_match: false,
-            placeholders: None,
-        }
-    }
-
     fn options(&self) -> Result<Options, Stopped> {
         Ok(Options {
             placeholders: self.placeholders.as_deref().map(placeholders).transpose()?.unwrap_or_default(),

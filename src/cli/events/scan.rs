@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::announced::Announced;
 use super::drain::drain;
-use super::sources::{Known, SourceArguments, Sources};
+use super::sources::SourceArguments;
 use super::table::{Table, issues, problems, summary};
 use super::verify::verify;
-use super::{Chosen, Listener, Loaded};
+use super::{Chosen, Loaded};
 use crate::cli::output::{Stdout, color, no_stdout, print, width};
 use crate::cli::{Done, Exit, Stopped};
 use crate::controls::Severity;
@@ -19,6 +18,8 @@ use crate::events::detection::Detection;
 use crate::events::scan::{Scan, Scanned, Told};
 use crate::events::source::{Limits, Options, Pointer};
 use crate::report::printable;
+use crate::scan::announced::{Announced, Listener};
+use crate::scan::sources::{Known, Sources};
 
 /// How often the line of progress changes.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -79,7 +80,7 @@ pub(super) fn run(arguments: &ScanArguments) -> Done {
     let mut scan = Scan::new(&loaded.set, options, workers.unwrap_or(NonZeroUsize::MIN));
     let mut run = Run::new(arguments, sources.known());
     if arguments.sources.is_verified() {
-        verify(&mut sources, &mut run)?;
+        verify(&mut sources, arguments.sources.public_keys(), &mut run)?;
     }
     let mut announced = Announced::default();
     scan.read(sources.inputs(), |told| {

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 
 use super::Loaded;
 use super::scan::rate;
-use super::sources::Sources;
 use crate::events::detection::Detection;
 use crate::events::ruleset::{Gravity, Issue, RuleInfo};
 use crate::events::scan::Scanned;
 use crate::events::source::Report;
 use crate::report::printable;
 use crate::report::screen::{Paint, Screen};
+use crate::scan::sources::Sources;
 
 /// Detections of a rule that are shown.
 const SHOWN: usize = 3;

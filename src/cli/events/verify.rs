@@ -1,15 +1,21 @@
 //! `--verify`: whether delivered log files are the ones that CloudTrail delivered.
 
-use super::Listener;
+use std::path::Path;
+
 use super::scan::Run;
-use super::sources::Sources;
 use crate::cli::Stopped;
 use crate::events::remote::verify::{Chain, Lines};
+use crate::scan::announced::Listener;
+use crate::scan::sources::Sources;
 
 /// Checks what the sources have of digests, and notes what comes of it.
-pub(super) fn verify(sources: &mut Sources<'_>, run: &mut Run<'_>) -> Result<(), Stopped> {
+pub(super) fn verify(
+    sources: &mut Sources<'_>,
+    public_keys: Option<&Path>,
+    run: &mut Run<'_>,
+) -> Result<(), Stopped> {
     let mut chains = 0_u64;
-    sources.verify(|chain| {
+    sources.verify(public_keys, |chain| {
         chains += 1;
         tell(&chain, run);
     })?;

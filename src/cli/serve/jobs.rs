@@ -1,7 +1,6 @@
 //! The jobs of a configuration: each with the settings of its scan, and its next times.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +10,8 @@ use serde::Serialize;
 
 use super::super::output::{print, print_json};
 use super::super::{Done, Stopped, settings};
-use crate::archive::Location;
-use crate::config::{self, Config, ScheduledJob, ZoneName};
+use crate::config::{Config, ScheduledJob, ZoneName};
 use crate::controls::ControlSet;
-use crate::report::printable;
 use crate::scan::day;
 use crate::schedule::Job;
 
@@ -42,12 +39,9 @@ pub(super) fn ready(config: &Config, now: Timestamp) -> Result<Vec<Ready>, Stopp
 }
 
 fn one(scheduled: &ScheduledJob, config: &Config, now: Timestamp) -> Result<Ready, Stopped> {
-    let settings = match &scheduled.config {
-        None => config.clone(),
-        Some(path) => of_file(scheduled, path, config)?,
-    };
-    let controls = settings::controls(&settings).map_err(|stopped| in_job(scheduled, stopped))?;
-    settings::attestations(&settings, day(now)).map_err(|stopped| in_job(scheduled, stopped))?;
+    let settings = settings::of_job(config, scheduled)?;
+    let controls = settings::controls(&settings).map_err(|stopped| settings::in_job(scheduled, stopped))?;
+    settings::attestations(&settings, day(now)).map_err(|stopped| settings::in_job(scheduled, stopped))?;
     let job = Job {
         name: scheduled.name.clone(),
         cron: scheduled.cron.clone(),
@@ -57,31 +51,6 @@ fn one(scheduled: &ScheduledJob, config: &Config, now: Timestamp) -> Result<Read
     };
     let zone = scheduled.time_zone.clone();
     Ok(Ready { job, zone, config: Arc::new(settings), controls: Arc::new(controls) })
-}
-
-/// Another file's settings. What concerns the daemon is only in its own file, and there is one archive.
-fn of_file(scheduled: &ScheduledJob, path: &Path, ours: &Config) -> Result<Config, Stopped> {
-    let mut settings = config::load(path).map_err(|error| in_job(scheduled, Stopped::usage(error)))?;
-    let wrong = |what: &str| {
-        Err(Stopped::usage(miette::miette!(
-            "job `{}`: its file `{}` {what}",
-            scheduled.name,
-            printable(&path.to_string_lossy())
-        )))
-    };
-    if !settings.schedule.is_empty() && settings.schedule != ours.schedule {
-        return wrong("has a `schedule` of its own; only that of the daemon's file counts: remove it");
-    }
-    let differs = |theirs: &Location| ours.archive.as_ref().is_some_and(|ours| ours != theirs);
-    if settings.archive.as_ref().is_some_and(differs) {
-        return wrong("names another `archive` than the daemon's file, which keeps all runs: remove it");
-    }
-    settings.archive.clone_from(&ours.archive);
-    Ok(settings)
-}
-
-fn in_job(scheduled: &ScheduledJob, stopped: Stopped) -> Stopped {
-    stopped.within(format!("job `{}`", scheduled.name))
 }
 
 /// A job and its next times, as `--plan --json` prints it.

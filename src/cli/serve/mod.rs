@@ -22,11 +22,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::events::detect::detector;
 use super::{Done, Exit, Stopped, settings};
 use crate::archive::{Archive, JobName};
 use crate::config::{Config, Listen};
 use crate::report::{Detections, Report};
+use crate::scan::detect::detector;
 use crate::scan::{self, Audience, Failed, Scan, Until, day, keeping, threads};
 use crate::schedule::{self, SystemClock};
 use jobs::Ready;
@@ -129,6 +129,7 @@ fn work(jobs: Vec<Ready>, archive: Arc<Archive>) -> Work {
             inventory: None,
             save_inventory: None,
             since: None,
+            deadline: None,
             detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
             audience: &Log,
         };

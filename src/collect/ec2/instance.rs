@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::super::iam::InstanceProfile;
 use super::super::schema::Link;
+use super::super::touch::{Change, Target};
 use super::super::{Ask, Collected, Kind, Observed, Scope};
 use super::lists::{DESCRIBE_INSTANCES, Lists, Reserved};
 use super::{Missing, SecurityGroup, must};
@@ -21,6 +22,60 @@ pub static INSTANCE: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_INSTANCES],
     facets: &[],
+    events: &[
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["RunInstances", "StartInstances", "StopInstances", "TerminateInstances"],
+            target: Target::At(&[
+                "responseElements.instancesSet.items.*.instanceId|requestParameters.instancesSet.items.*.instanceId",
+            ]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "AttachNetworkInterface",
+                "ModifyInstanceAttribute",
+                "ModifyInstanceMetadataOptions",
+                "ResetInstanceAttribute",
+            ],
+            target: Target::At(&[
+                "requestParameters.instanceId|requestParameters.ModifyInstanceMetadataOptionsRequest.InstanceId",
+            ]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["AssociateIamInstanceProfile"],
+            target: Target::At(&["requestParameters.AssociateIamInstanceProfileRequest.InstanceId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["DisassociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"],
+            target: Target::At(&[
+                "responseElements.DisassociateIamInstanceProfileResponse.iamInstanceProfileAssociation.instanceId|responseElements.ReplaceIamInstanceProfileAssociationResponse.iamInstanceProfileAssociation.instanceId",
+            ]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["AssociateAddress"],
+            target: Target::At(&["requestParameters.instanceId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "AssignIpv6Addresses",
+                "DetachNetworkInterface",
+                "DisassociateAddress",
+                "ModifyNetworkInterfaceAttribute",
+                "UnassignIpv6Addresses",
+            ],
+            target: Target::Any("the event does not say whose network interface it is about"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateTags", "DeleteTags"],
+            target: Target::Starting("i-", &["requestParameters.resourcesSet.items.*.resourceId"]),
+        },
+    ],
     schema: Instance::json_schema,
 };
 

@@ -6,6 +6,7 @@ use aws_sdk_ec2::types as sdk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::touch::{Change, Target};
 use super::super::{Ask, Collected, Kind, Observed, Scope};
 use super::lists::{DESCRIBE_NETWORK_ACLS, Lists};
 use super::{Missing, must};
@@ -19,6 +20,40 @@ pub static NETWORK_ACL: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_NETWORK_ACLS],
     facets: &[],
+    events: &[
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "CreateNetworkAclEntry",
+                "DeleteNetworkAcl",
+                "DeleteNetworkAclEntry",
+                "ReplaceNetworkAclEntry",
+            ],
+            target: Target::At(&["requestParameters.networkAclId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateNetworkAcl"],
+            target: Target::At(&["responseElements.networkAcl.networkAclId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "CreateDefaultVpc",
+                "CreateSubnet",
+                "CreateVpc",
+                "DeleteSubnet",
+                "DeleteVpc",
+                "ReplaceNetworkAclAssociation",
+            ],
+            target: Target::Any("the event does not name the network ACL"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateTags", "DeleteTags"],
+            target: Target::Starting("acl-", &["requestParameters.resourcesSet.items.*.resourceId"]),
+        },
+    ],
     schema: NetworkAcl::json_schema,
 };
 

@@ -6,6 +6,7 @@ use aws_sdk_ec2::types as sdk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::touch::{Change, Target};
 use super::super::{Ask, Collected, Kind, Observed, Scope};
 use super::lists::{DESCRIBE_VPC_PEERING_CONNECTIONS, Lists};
 use super::{Missing, must};
@@ -21,6 +22,34 @@ pub static VPC_PEERING: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_VPC_PEERING_CONNECTIONS],
     facets: &[],
+    events: &[
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "AcceptVpcPeeringConnection",
+                "DeleteVpcPeeringConnection",
+                "RejectVpcPeeringConnection",
+            ],
+            target: Target::At(&["requestParameters.vpcPeeringConnectionId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateVpcPeeringConnection"],
+            target: Target::At(&["responseElements.vpcPeeringConnection.vpcPeeringConnectionId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["ModifyVpcPeeringConnectionOptions"],
+            target: Target::At(&[
+                "requestParameters.ModifyVpcPeeringConnectionOptionsRequest.VpcPeeringConnectionId|requestParameters.vpcPeeringConnectionId",
+            ]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateTags", "DeleteTags"],
+            target: Target::Starting("pcx-", &["requestParameters.resourcesSet.items.*.resourceId"]),
+        },
+    ],
     schema: VpcPeering::json_schema,
 };
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::schema::Link;
+use super::super::touch::{Change, Target};
 use super::super::{Ask, Collected, Kind, Observed, Per, Row, Scope};
 use super::lists::{DESCRIBE_ROUTE_TABLES, Lists};
 use super::prefix_list::{GET_MANAGED_PREFIX_LIST_ENTRIES, PrefixLists};
@@ -21,6 +22,50 @@ pub static ROUTE_TABLE: Kind = Kind {
     scope: Scope::Regional,
     list: &[&DESCRIBE_ROUTE_TABLES],
     facets: &[Row { field: "prefix_lists", calls: &[&GET_MANAGED_PREFIX_LIST_ENTRIES], per: Per::Resource }],
+    events: &[
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "AssociateRouteTable",
+                "CreateRoute",
+                "DeleteRoute",
+                "DeleteRouteTable",
+                "DisableVgwRoutePropagation",
+                "EnableVgwRoutePropagation",
+                "ReplaceRoute",
+            ],
+            target: Target::At(&["requestParameters.routeTableId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateRouteTable"],
+            target: Target::At(&["responseElements.routeTable.routeTableId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "CreateDefaultVpc",
+                "CreateVpc",
+                "CreateVpcEndpoint",
+                "DeleteVpc",
+                "DeleteVpcEndpoints",
+                "DisassociateRouteTable",
+                "ModifyVpcEndpoint",
+                "ReplaceRouteTableAssociation",
+            ],
+            target: Target::Any("the event does not name the route table"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["DeleteManagedPrefixList", "ModifyManagedPrefixList", "RestoreManagedPrefixListVersion"],
+            target: Target::Any("the event does not say whose routes name the prefix list"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateTags", "DeleteTags"],
+            target: Target::Starting("rtb-", &["requestParameters.resourcesSet.items.*.resourceId"]),
+        },
+    ],
     schema: RouteTable::json_schema,
 };
 

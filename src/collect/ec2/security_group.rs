@@ -6,6 +6,7 @@ use aws_sdk_ec2::types as sdk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::touch::{Change, Target};
 use super::super::{Ask, Collected, Kind, Observed, Per, Row, Scope};
 use super::lists::{DESCRIBE_NETWORK_INTERFACES, DESCRIBE_SECURITY_GROUPS, Index, Lists};
 use super::prefix_list::{GET_MANAGED_PREFIX_LIST_ENTRIES, PrefixLists};
@@ -22,6 +23,58 @@ pub static SECURITY_GROUP: Kind = Kind {
     facets: &[
         Row { field: "interfaces", calls: &[&DESCRIBE_NETWORK_INTERFACES], per: Per::Place },
         Row { field: "prefix_lists", calls: &[&GET_MANAGED_PREFIX_LIST_ENTRIES], per: Per::Resource },
+    ],
+    events: &[
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "AuthorizeSecurityGroupEgress",
+                "AuthorizeSecurityGroupIngress",
+                "DeleteSecurityGroup",
+                "RevokeSecurityGroupEgress",
+                "RevokeSecurityGroupIngress",
+            ],
+            target: Target::At(&["requestParameters.groupId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["ModifySecurityGroupRules"],
+            target: Target::At(&[
+                "requestParameters.ModifySecurityGroupRulesRequest.GroupId|requestParameters.groupId",
+            ]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateSecurityGroup"],
+            target: Target::At(&["responseElements.groupId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateDefaultVpc", "CreateVpc", "DeleteVpc"],
+            target: Target::Any("the event does not name the default group of the VPC"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "CreateNetworkInterface",
+                "DeleteNetworkInterface",
+                "ModifyInstanceAttribute",
+                "ModifyNetworkInterfaceAttribute",
+                "RunInstances",
+                "TerminateInstances",
+            ],
+            target: Target::Any("the event does not say which groups an interface has or had"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["DeleteManagedPrefixList", "ModifyManagedPrefixList", "RestoreManagedPrefixListVersion"],
+            target: Target::Any("the event does not say whose rules name the prefix list"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateTags", "DeleteTags"],
+            target: Target::Starting("sg-", &["requestParameters.resourcesSet.items.*.resourceId"]),
+        },
     ],
     schema: SecurityGroup::json_schema,
 };

@@ -4,6 +4,7 @@ use aws_sdk_ec2::Client;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::touch::{Change, Target};
 use super::super::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::aws::{Call, Reply};
 use crate::inventory::{Facet, Unseen};
@@ -22,6 +23,11 @@ pub static REGION_SETTINGS: Kind = Kind {
         field: "ebs_encryption_by_default",
         calls: &[&GET_EBS_ENCRYPTION_BY_DEFAULT],
         per: Per::Place,
+    }],
+    events: &[Change {
+        source: "ec2.amazonaws.com",
+        names: &["DisableEbsEncryptionByDefault", "EnableEbsEncryptionByDefault"],
+        target: Target::Place,
     }],
     schema: RegionSettings::json_schema,
 };

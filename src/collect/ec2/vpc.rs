@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::schema::Link;
+use super::super::touch::{Change, Target};
 use super::super::{Ask, Collected, Kind, Observed, Per, Row, Scope};
 use super::lists::{
     DESCRIBE_FLOW_LOGS, DESCRIBE_NETWORK_INTERFACES, DESCRIBE_ROUTE_TABLES, DESCRIBE_VPC_ENDPOINTS,
@@ -27,6 +28,60 @@ pub static VPC: Kind = Kind {
         Row { field: "endpoints", calls: &[&DESCRIBE_VPC_ENDPOINTS], per: Per::Place },
         Row { field: "interface_count", calls: &[&DESCRIBE_NETWORK_INTERFACES], per: Per::Place },
         Row { field: "route_tables", calls: &[&DESCRIBE_ROUTE_TABLES], per: Per::Place },
+    ],
+    events: &[
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateDefaultVpc", "CreateVpc"],
+            target: Target::At(&["responseElements.vpc.vpcId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["DeleteVpc"],
+            target: Target::At(&["requestParameters.vpcId"]),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "CreateFlowLogs",
+                "CreateVpcEndpoint",
+                "DeleteFlowLogs",
+                "DeleteVpcEndpoints",
+                "ModifyVpcEndpoint",
+            ],
+            target: Target::Any(
+                "the event does not name the VPC in a way that all versions of the API share",
+            ),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "CreateNetworkInterface",
+                "DeleteNetworkInterface",
+                "RunInstances",
+                "TerminateInstances",
+            ],
+            target: Target::Any("the event does not say which VPC an interface is in"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &[
+                "AssociateRouteTable",
+                "CreateRoute",
+                "CreateRouteTable",
+                "DeleteRoute",
+                "DeleteRouteTable",
+                "DisassociateRouteTable",
+                "ReplaceRoute",
+                "ReplaceRouteTableAssociation",
+            ],
+            target: Target::Any("the event does not name the VPC of the route table"),
+        },
+        Change {
+            source: "ec2.amazonaws.com",
+            names: &["CreateTags", "DeleteTags"],
+            target: Target::Starting("vpc-", &["requestParameters.resourcesSet.items.*.resourceId"]),
+        },
     ],
     schema: Vpc::json_schema,
 };

@@ -14,6 +14,7 @@ use super::credential_report::{
 };
 use super::{PAGE_SIZE, missing, page, text};
 use crate::aws::{Call, Place, Reply};
+use crate::collect::touch::{Change, Target};
 use crate::collect::{Ask, Collected, Kind, Observed, Per, Row, Scope};
 use crate::inventory::{Facet, Unseen};
 
@@ -44,6 +45,50 @@ pub static ACCOUNT: Kind = Kind {
         Row { field: "cloudshell_access", calls: &[&LIST_ENTITIES_FOR_POLICY], per: Per::Place },
         Row { field: "saml_providers", calls: &[&LIST_SAML_PROVIDERS], per: Per::Place },
         Row { field: "oidc_providers", calls: &[&LIST_OPEN_ID_CONNECT_PROVIDERS], per: Per::Place },
+    ],
+    events: &[
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["DeleteAccountPasswordPolicy", "UpdateAccountPasswordPolicy"],
+            target: Target::Place,
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &[
+                "CreateVirtualMFADevice",
+                "DeactivateMFADevice",
+                "DeleteVirtualMFADevice",
+                "EnableMFADevice",
+            ],
+            target: Target::Place,
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["CreateAccessKey", "CreateUser", "DeleteAccessKey", "DeleteUser", "UpdateAccessKey"],
+            target: Target::Place,
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &[
+                "AttachGroupPolicy",
+                "AttachRolePolicy",
+                "AttachUserPolicy",
+                "DetachGroupPolicy",
+                "DetachRolePolicy",
+                "DetachUserPolicy",
+            ],
+            target: Target::Place,
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &[
+                "CreateOpenIDConnectProvider",
+                "CreateSAMLProvider",
+                "DeleteOpenIDConnectProvider",
+                "DeleteSAMLProvider",
+            ],
+            target: Target::Place,
+        },
     ],
     schema: IamAccount::json_schema,
 };

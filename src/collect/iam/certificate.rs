@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{PAGE_SIZE, page, part, text};
 use crate::aws::Call;
+use crate::collect::touch::{Change, Target};
 use crate::collect::{Ask, Collected, Kind, Observed, Scope, time};
 use crate::inventory::{Resource, Unseen};
 
@@ -23,6 +24,14 @@ pub static SERVER_CERTIFICATE: Kind = Kind {
     scope: Scope::Global,
     list: &[&LIST_SERVER_CERTIFICATES],
     facets: &[],
+    events: &[Change {
+        source: "iam.amazonaws.com",
+        names: &["DeleteServerCertificate", "UpdateServerCertificate", "UploadServerCertificate"],
+        target: Target::At(&[
+            "requestParameters.serverCertificateName",
+            "requestParameters.newServerCertificateName",
+        ]),
+    }],
     schema: ServerCertificate::json_schema,
 };
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{PAGE_SIZE, date, document, missing, page, part, text};
 use crate::aws::{Call, Listed, Place, Reply};
 use crate::collect::schema::PolicyDocument;
+use crate::collect::touch::{Change, Target};
 use crate::collect::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::inventory::{Facet, Resource, Unseen};
 
@@ -27,6 +28,39 @@ pub static POLICY: Kind = Kind {
     scope: Scope::Global,
     list: &[&LIST_POLICIES],
     facets: &[Row { field: "document", calls: &[&GET_POLICY_VERSION], per: Per::Resource }],
+    events: &[
+        Change {
+            source: "iam.amazonaws.com",
+            names: &[
+                "AttachGroupPolicy",
+                "AttachRolePolicy",
+                "AttachUserPolicy",
+                "CreatePolicyVersion",
+                "DeletePolicy",
+                "DeletePolicyVersion",
+                "DetachGroupPolicy",
+                "DetachRolePolicy",
+                "DetachUserPolicy",
+                "SetDefaultPolicyVersion",
+            ],
+            target: Target::At(&["requestParameters.policyArn"]),
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["CreatePolicy"],
+            target: Target::At(&["responseElements.policy.arn|requestParameters.policyName"]),
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["PutRolePermissionsBoundary", "PutUserPermissionsBoundary"],
+            target: Target::At(&["requestParameters.permissionsBoundary"]),
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["DeleteRolePermissionsBoundary", "DeleteUserPermissionsBoundary"],
+            target: Target::Any("the event does not say which policy was the boundary"),
+        },
+    ],
     schema: Policy::json_schema,
 };
 
@@ -62,7 +96,11 @@ pub async fn collect(ask: Ask<'_>, client: &Client) -> Collected {
         list(ask.place, client, PolicyScopeType::Local, false),
         list(ask.place, client, PolicyScopeType::Aws, true),
     );
-    let policies = own.items.into_iter().chain(of_aws.items);
+    let is_asked = |policy: &sdk::Policy| {
+        let (arn, name) = (policy.arn.as_deref(), policy.policy_name.as_deref());
+        ask.takes(&POLICY, arn.unwrap_or_default(), name.unwrap_or_default())
+    };
+    let policies = own.items.into_iter().chain(of_aws.items).filter(is_asked);
     let read = join_all(policies.map(|policy| read_policy(ask, client, policy))).await;
     part(ask, &POLICY, own.end.and(of_aws.end), read)
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{PAGE_SIZE, date, document, page, part, text};
 use crate::aws::Call;
 use crate::collect::schema::PolicyDocument;
+use crate::collect::touch::{Change, Target};
 use crate::collect::{Ask, Collected, Kind, Observed, Scope};
 use crate::inventory::{Resource, Unseen};
 
@@ -27,6 +28,23 @@ pub static ROLE: Kind = Kind {
     scope: Scope::Global,
     list: &[&LIST_ROLES],
     facets: &[],
+    events: &[
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["CreateRole", "DeleteRole", "UpdateAssumeRolePolicy"],
+            target: Target::At(&["requestParameters.roleName"]),
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["CreateServiceLinkedRole"],
+            target: Target::At(&["responseElements.role.roleName"]),
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["DeleteServiceLinkedRole"],
+            target: Target::At(&["requestParameters.roleName"]),
+        },
+    ],
     schema: Role::json_schema,
 };
 
@@ -56,6 +74,16 @@ pub static INSTANCE_PROFILE: Kind = Kind {
     scope: Scope::Global,
     list: &[&LIST_INSTANCE_PROFILES],
     facets: &[],
+    events: &[Change {
+        source: "iam.amazonaws.com",
+        names: &[
+            "AddRoleToInstanceProfile",
+            "CreateInstanceProfile",
+            "DeleteInstanceProfile",
+            "RemoveRoleFromInstanceProfile",
+        ],
+        target: Target::At(&["requestParameters.instanceProfileName"]),
+    }],
     schema: InstanceProfile::json_schema,
 };
 

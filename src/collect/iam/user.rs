@@ -16,6 +16,7 @@ use super::credential_report::{
 };
 use super::{PAGE_SIZE, date, page, part, text};
 use crate::aws::{Call, Place, Reply};
+use crate::collect::touch::{Change, Target};
 use crate::collect::{Ask, Collected, Gone, Kind, Observed, Per, Row, Scope};
 use crate::inventory::{Facet, Resource, Unseen};
 
@@ -57,6 +58,37 @@ pub static USER: Kind = Kind {
         Row { field: "groups", calls: &[&LIST_GROUPS_FOR_USER], per: Per::Resource },
         Row { field: "mfa_devices", calls: &[&LIST_MFA_DEVICES], per: Per::Resource },
         Row { field: "tags", calls: &[&LIST_USER_TAGS], per: Per::Resource },
+    ],
+    events: &[
+        Change {
+            source: "iam.amazonaws.com",
+            names: &[
+                "AddUserToGroup",
+                "AttachUserPolicy",
+                "CreateLoginProfile",
+                "CreateUser",
+                "DeactivateMFADevice",
+                "DeleteLoginProfile",
+                "DeleteUser",
+                "DeleteUserPolicy",
+                "DetachUserPolicy",
+                "EnableMFADevice",
+                "PutUserPolicy",
+                "RemoveUserFromGroup",
+                "TagUser",
+                "UntagUser",
+                "UpdateLoginProfile",
+                "UpdateUser",
+            ],
+            target: Target::At(&["requestParameters.userName", "requestParameters.newUserName"]),
+        },
+        Change {
+            source: "iam.amazonaws.com",
+            names: &["ChangePassword", "CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey"],
+            target: Target::At(&[
+                "requestParameters.userName|responseElements.accessKey.userName|userIdentity.userName",
+            ]),
+        },
     ],
     schema: User::json_schema,
 };
@@ -146,7 +178,8 @@ pub async fn collect(ask: Ask<'_>, client: &Client, report: SharedReport<'_>) ->
             |p| page(p.is_truncated, p.marker.as_ref(), Some(p.users)),
         )
         .await;
-    let users = listed.items.into_iter().map(|user| read_user(ask, client, report.clone(), user));
+    let asked = listed.items.into_iter().filter(|user| ask.takes(&USER, &user.arn, &user.user_name));
+    let users = asked.map(|user| read_user(ask, client, report.clone(), user));
     let read = join_all(users).await;
     part(ask, &USER, listed.end, read)
 }

@@ -31,6 +31,7 @@ use serde::Serialize;
 
 use self::answer::Wrong;
 use super::schema::PolicyDocument;
+use super::touch::{Change, Target};
 use super::{Ask, Collected, Gone, Kind, Observed, Per, RegionsLater, Row, Scope};
 use crate::aws::{Call, Listed, Place, Reply};
 use crate::inventory::{Facet, Resource, Unseen};
@@ -89,6 +90,11 @@ pub static ACCOUNT: Kind = Kind {
         calls: &[&GET_ACCOUNT_PUBLIC_ACCESS_BLOCK],
         per: Per::Place,
     }],
+    events: &[Change {
+        source: "s3.amazonaws.com",
+        names: &["DeleteAccountPublicAccessBlock", "PutAccountPublicAccessBlock"],
+        target: Target::Place,
+    }],
     schema: S3Account::json_schema,
 };
 
@@ -112,6 +118,27 @@ pub static BUCKET: Kind = Kind {
         Row { field: "logging", calls: &[&GET_BUCKET_LOGGING], per: Per::Resource },
         Row { field: "tags", calls: &[&GET_BUCKET_TAGGING], per: Per::Resource },
     ],
+    events: &[Change {
+        source: "s3.amazonaws.com",
+        names: &[
+            "CreateBucket",
+            "DeleteBucket",
+            "DeleteBucketEncryption",
+            "DeleteBucketOwnershipControls",
+            "DeleteBucketPolicy",
+            "DeleteBucketPublicAccessBlock",
+            "DeleteBucketTagging",
+            "PutBucketAcl",
+            "PutBucketEncryption",
+            "PutBucketLogging",
+            "PutBucketOwnershipControls",
+            "PutBucketPolicy",
+            "PutBucketPublicAccessBlock",
+            "PutBucketTagging",
+            "PutBucketVersioning",
+        ],
+        target: Target::At(&["requestParameters.bucketName"]),
+    }],
     schema: Bucket::json_schema,
 };
 
@@ -280,7 +307,11 @@ async fn collect_buckets(ask: Ask<'_>, regions: &RegionsLater) -> Collected {
     // Without the regions it is not known which buckets are looked at, even when there are none.
     let mut end = end.map(|_| ()).and(regions.clone().await.map(|_| ()));
     let mut resources = Vec::new();
-    let mut reading = stream::iter(items)
+    let is_asked = |bucket: &sdk::Bucket| {
+        let name = bucket.name.as_deref().unwrap_or_default();
+        ask.takes(&BUCKET, &arn(ask.partition, name), name)
+    };
+    let mut reading = stream::iter(items.into_iter().filter(is_asked))
         .map(|bucket| collect_bucket(ask, &home, bucket, regions))
         .buffered(BUCKETS_AT_ONCE);
     while let Some(read) = reading.next().await {
@@ -357,7 +388,11 @@ async fn read_bucket(ask: Ask<'_>, bucket: Located) -> Result<Resource, Gone> {
     let reader = Reader { place: &place, bucket: name, client: bucket.region.as_ref().map(|_| &client) };
     let location = ask.fill(&BUCKET, "location", async { bucket.region.clone() }).await;
     let observed = read_facets(ask, &reader, location).await?;
-    Ok(ask.resource(format!("arn:{}:s3:::{name}", ask.partition), name.to_owned(), &observed))
+    Ok(ask.resource(arn(ask.partition, name), name.to_owned(), &observed))
+}
+
+fn arn(partition: &str, bucket: &str) -> String {
+    format!("arn:{partition}:s3:::{bucket}")
 }
 
 async fn read_facets(ask: Ask<'_>, from: &Reader<'_>, location: Facet<String>) -> Result<Bucket, Gone> {

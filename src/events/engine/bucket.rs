@@ -47,6 +47,28 @@ impl Buckets {
         buckets
     }
 
+    /// What each rule demands, by the number of the rule; see [`Demand`].
+    pub(super) fn demands(&self) -> Vec<Demand> {
+        let mut demands: Vec<Demand> = (0..self.all).map(|_| Demand::default()).collect();
+        let texts = |of: &BTreeSet<Box<str>>| of.iter().map(|text| text.to_string()).collect();
+        for (name, rules) in &self.by_name {
+            for NamedRule { rule, sources } in rules {
+                if let Some(demand) = demands.get_mut(*rule) {
+                    demand.names.get_or_insert_default().insert(name.to_string());
+                    demand.sources = sources.as_ref().map(texts);
+                }
+            }
+        }
+        for (source, rules) in &self.by_source {
+            for rule in rules {
+                if let Some(demand) = demands.get_mut(*rule) {
+                    demand.sources.get_or_insert_default().insert(source.to_string());
+                }
+            }
+        }
+        demands
+    }
+
     /// Calls `candidate` with every rule that the record may match, each once.
     pub(super) fn candidates(&self, record: &Record<'_>, mut candidate: impl FnMut(usize)) {
         let name = record.event_name();
@@ -72,6 +94,15 @@ impl Buckets {
         }
         self.always.iter().for_each(|rule| candidate(*rule));
     }
+}
+
+/// The event names and event sources, in lower case, of which a rule demands one each. `None` where it does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Names.
+    pub names: Option<BTreeSet<String>>,
+    /// Sources.
+    pub sources: Option<BTreeSet<String>>,
 }
 
 /// The values of a top-level key, in lower case, without one of which the predicate cannot hold.

@@ -11,6 +11,8 @@ pub mod text;
 
 use std::collections::HashMap;
 
+pub use self::bucket::Demand;
+
 use self::bucket::Buckets;
 use self::literals::LiteralSets;
 use self::predicate::{Predicate, Test};
@@ -84,6 +86,12 @@ impl Engine {
         let buckets = Buckets::new(predicates);
         let tests = interner.tests;
         Self { literals: LiteralSets::new(&tests), tests, rules, buckets }
+    }
+
+    /// What each rule demands of the name and the source of an event, in the order of the rules.
+    #[must_use]
+    pub fn demands(&self) -> Vec<Demand> {
+        self.buckets.demands()
     }
 
     /// The numbers of the rules that match a record, in ascending order.

@@ -3,6 +3,7 @@
 //! It is bounded whatever the report holds: every section has some rows at most and says how many more there are,
 //! and every text is cut. All of it is on one line each and holds nothing that steers a terminal or hides.
 
+mod detected;
 mod sections;
 mod subject;
 #[cfg(test)]

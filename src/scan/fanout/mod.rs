@@ -22,6 +22,8 @@ mod finish;
 mod part;
 mod plan;
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 pub use part::{Observed, Part};
@@ -42,6 +44,8 @@ pub struct Fanout<'a> {
     pub attestations: &'a [Attestation],
     /// What the processes share.
     pub archive: &'a Archive,
+    /// When collecting ends: what was not observed of an account by then is unknown for want of time. `None` for no limit.
+    pub deadline: Option<Instant>,
     /// Who follows it.
     pub audience: &'a dyn Audience,
 }

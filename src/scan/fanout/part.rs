@@ -98,6 +98,9 @@ impl Fanout<'_> {
         let aws = Aws::connect(&settings::source(self.config), &settings::limits(self.config))
             .await
             .map_err(|error| could_not(&error))?;
+        if let Some(deadline) = self.deadline {
+            aws.end_at(deadline);
+        }
         let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
         let session = if account.id == caller.account {
             own

@@ -79,16 +79,20 @@ pub(crate) fn python(program: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The process.
+/// A running moto with nothing in it but the account of the caller's keys; killed when it is dropped.
 #[derive(Debug)]
-struct Moto {
+pub struct Moto {
     child: Child,
     port: u16,
     log: NamedTempFile,
 }
 
 impl Moto {
-    fn start() -> Result<Self> {
+    /// Starts moto on a free port of 127.0.0.1. Takes a second or two.
+    ///
+    /// # Errors
+    /// When `make venv` has not been run, or moto fails; with what it printed.
+    pub fn start() -> Result<Self> {
         let program = python("python")?;
         for _ in 0..PORTS_TRIED {
             let mut moto = Self::spawn(&program)?;
@@ -155,7 +159,15 @@ impl Moto {
         serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("seed.py: {error}")))
     }
 
-    fn env(&self) -> Env {
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The environment for a program that is to find AWS in it.
+    #[must_use]
+    pub fn env(&self) -> Env {
         Env::of_port(self.port)
     }
 

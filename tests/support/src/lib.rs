@@ -54,7 +54,7 @@ mod wire;
 mod world;
 
 pub use answer::Answer;
-pub use emulator::{Emulator, workspace};
+pub use emulator::{Emulator, Moto, workspace};
 pub use env::Env;
 pub use faults::{Fault, Match};
 pub use hostile::{hostile_account, hostile_report, hostile_strings, shown};

@@ -1,47 +1,73 @@
-//! Event rules as a part of `upright scan`.
+//! Event rules as a part of a scan.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::announced::Announced;
-use super::sources::SourceArguments;
-use super::{Chosen, Listener, Loaded};
-use crate::cli::Stopped;
+use super::announced::{Announced, Listener};
+use super::sources::Asked;
+use super::{Stopped, settings};
 use crate::config::Config;
+use crate::events::ruleset::{Issue, RuleSet};
 use crate::events::scan::{Scan, Told};
+use crate::events::source::layout::Question;
 use crate::events::source::{Options, Pointer};
 use crate::report::{Collector, Detections, Limits};
 
+/// The word for the event history among [`Config::events`].
+const LOOKUP: &str = "lookup";
+
 /// Rules and sources that are there, before anything is read.
-#[derive(Debug)]
-pub(in crate::cli) struct Detector {
-    loaded: Loaded,
-    sources: SourceArguments,
+pub struct Detector<'a> {
+    config: &'a Config,
+    since: Timestamp,
+    rules: RuleSet,
+    issues: Vec<Issue>,
 }
 
 /// What a configuration wants of events; `None` where it names no source.
 ///
 /// # Errors
 /// When a rule file, a path or an address is not there or is none: a scan is not begun then.
-pub(in crate::cli) fn detector(config: &Config, started_at: Timestamp) -> Result<Option<Detector>, Stopped> {
+pub fn detector(config: &Config, started_at: Timestamp) -> Result<Option<Detector<'_>>, Stopped> {
     if config.events.is_empty() {
         return Ok(None);
     }
     let hours = SignedDuration::from_hours(i64::from(config.event_hours));
     let since = started_at.checked_sub(hours).unwrap_or(Timestamp::MIN);
-    let sources = SourceArguments::of(config, since)?;
-    Ok(Some(Detector { loaded: Chosen::files(&config.event_rules).load()?, sources }))
+    asked(config, since).check()?;
+    let (rules, issues) = settings::event_rules(config)?;
+    Ok(Some(Detector { config, since, rules, issues }))
 }
 
-impl Detector {
+/// The sources that a configuration names, from `since` on; the event history is that of its regions.
+fn asked(config: &Config, since: Timestamp) -> Asked<'_> {
+    let is_lookup = |source: &&String| *source == LOOKUP;
+    Asked {
+        paths: config.events.iter().filter(|source| !is_lookup(source)).map(PathBuf::from).collect(),
+        is_lookup: config.events.iter().any(|source| is_lookup(&source)),
+        queue: None,
+        is_fetching: true,
+        question: Question {
+            accounts: Vec::new(),
+            regions: config.regions.iter().map(ToString::to_string).collect(),
+            since: Some(since),
+            until: None,
+        },
+        config: Box::new(|| Ok(config.clone())),
+    }
+}
+
+impl Detector<'_> {
     /// Reads the events and says what the rules found. What cannot be read is in the answer and ends nothing.
-    pub(in crate::cli) fn detect(&self) -> Detections {
-        let options = Options { since: self.sources.since(), ..Options::default() };
+    #[must_use]
+    pub fn detect(&self) -> Detections {
+        let options = Options { since: Some(self.since), ..Options::default() };
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let mut scan = Scan::new(&self.loaded.set, options.clone(), workers);
+        let mut scan = Scan::new(&self.rules, options.clone(), workers);
         let mut collecting = Collecting { collector: Collector::new(Limits::default()) };
-        match self.sources.open() {
+        match asked(self.config, self.since).open() {
             Ok(mut sources) => {
                 let mut announced = Announced::default();
                 scan.read(sources.inputs(), |told| {
@@ -55,7 +81,7 @@ impl Detector {
             Err(stopped) => collecting.collector.unread("events", &stopped.why().to_string()),
         }
         let scanned = scan.finish(|told| collecting.collector.take(&told));
-        collecting.collector.finish(&scanned, &self.loaded.set, &self.loaded.issues, &options)
+        collecting.collector.finish(&scanned, &self.rules, &self.issues, &options)
     }
 }
 

@@ -1,17 +1,29 @@
 //! Objects that messages announce: fetched after what they were announced in, each once.
 
-use super::Listener;
 use super::sources::Sources;
-use crate::events::scan::Scan;
+use crate::events::batch::identity;
+use crate::events::scan::{Scan, Told};
 use crate::events::source::Pointer;
-use crate::events::source::seen::{EventId, Seen};
+use crate::events::source::seen::Seen;
+
+/// Takes what a scan of events tells.
+pub trait Listener {
+    /// Takes what was read or found; an object that is announced is given back, with the number of the input that does.
+    fn take(&mut self, told: Told) -> Option<(usize, Pointer)>;
+
+    /// Notes something for people.
+    fn note(&mut self, text: String);
+
+    /// Notes that so many announced objects were not read, and why.
+    fn unfetched(&mut self, objects: u64, why: &str);
+}
 
 /// Objects that are noted until they are fetched. A file with more announcements than this is no usual one.
 const NOTED: usize = 100_000;
 
 /// What is announced.
 #[derive(Debug, Default)]
-pub(super) struct Announced {
+pub struct Announced {
     todo: Vec<Pointer>,
     known: Seen,
     /// Announcements that there was no room for.
@@ -20,7 +32,7 @@ pub(super) struct Announced {
 
 impl Announced {
     /// Notes an object, if it is new.
-    pub(super) fn add(&mut self, pointer: Pointer) {
+    pub fn add(&mut self, pointer: Pointer) {
         if self.todo.len() >= NOTED {
             self.beyond += 1;
         } else if self.known.insert(identity(&pointer)) {
@@ -29,7 +41,7 @@ impl Announced {
     }
 
     /// Fetches and reads what was announced, and what is announced there, until there is no more.
-    pub(super) fn read(mut self, sources: &mut Sources<'_>, scan: &mut Scan<'_>, run: &mut impl Listener) {
+    pub fn read(mut self, sources: &mut Sources<'_>, scan: &mut Scan<'_>, run: &mut impl Listener) {
         while !self.todo.is_empty() {
             let mut todo = std::mem::take(&mut self.todo);
             let announced = todo.len();
@@ -54,9 +66,4 @@ impl Announced {
             run.unfetched(self.beyond, &format!("more than {NOTED} were announced at once"));
         }
     }
-}
-
-/// What an object is known by.
-pub(super) fn identity(pointer: &Pointer) -> EventId {
-    EventId::of(&format!("s3://{}/{}", pointer.bucket, pointer.key))
 }
