@@ -346,6 +346,19 @@ class Stacks(unittest.TestCase):
         self.assertEqual(encryption, {"EncryptionOption": "SSE_KMS", "KmsKey": self.scanner["KeyArn"]})
 
 
+class Patterns(unittest.TestCase):
+    """What EventBridge lets through is what the program can use."""
+
+    def test_the_rules_have_what_the_program_prints_now(self):
+        printed = subprocess.run([UPRIGHT, "events", "pattern", "--json"], capture_output=True, text=True, check=False)
+        if "unrecognized subcommand" in printed.stderr:
+            self.skipTest("this upright has no `events pattern`: the rules were written by hand")
+        self.assertEqual(printed.returncode, 0, printed.stderr)
+        script = [sys.executable, template.INFRA / "patterns.py", "--check"]
+        done = subprocess.run(script, input=printed.stdout, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
 class Encryption(unittest.TestCase):
     """What ministack forgets, on moto, which does not know all resources of the template."""
 

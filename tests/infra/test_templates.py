@@ -203,11 +203,32 @@ class Templates(unittest.TestCase):
             command = [str(lint), "--ignore-checks", "W2001", "--", str(path)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.walk(machine["Definition"])
         scan = machine["Definition"]["States"]["ScanAccounts"]
         self.assertIsInstance(scan["MaxConcurrency"], int)
         self.assertEqual(scan["ToleratedFailurePercentage"], 10)
         # It never ends without finishing, or telling.
         self.assertEqual([catch["Next"] for catch in scan["Catch"]], ["Finish"])
+
+    def walk(self, machine):
+        """Every state is there, is reached, and leads on or ends: cfn-lint does not look at that."""
+        states = machine["States"]
+        reached, waiting = set(), [machine["StartAt"]]
+        while waiting:
+            name = waiting.pop()
+            self.assertIn(name, states)
+            if name in reached:
+                continue
+            reached.add(name)
+            state = states[name]
+            following = [state[key] for key in ("Next", "Default") if key in state]
+            following += [branch["Next"] for branch in state.get("Choices", []) + state.get("Catch", [])]
+            is_end = state.get("End") or state["Type"] in ("Succeed", "Fail")
+            self.assertNotEqual(bool(following), bool(is_end), name)
+            waiting += following
+            if "ItemProcessor" in state:
+                self.walk(state["ItemProcessor"])
+        self.assertEqual(reached, set(states))
 
     def test_patterns_fit_and_ask_for_changes_only(self):
         rules = list(template.resources("AWS::Events::Rule"))
