@@ -37,6 +37,11 @@ fn the_stacks_are_what_the_templates_promise_and_allow_what_a_scan_needs() {
 }
 
 #[test]
+fn a_change_goes_by_rule_and_queue_to_the_function() {
+    python("test_events");
+}
+
+#[test]
 fn the_state_machine_retries_tolerates_finishes_and_tells() {
     python("test_fanout");
 }

@@ -4,7 +4,6 @@ Its tasks arrive at a server of the test, through a Lambda function that only fo
 """
 
 import collections
-import http.server
 import json
 import threading
 import unittest
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import template
 from ministack import ACCOUNT, REGION, Ministack
+from tasks import Tasks
 
 BUCKET, PREFIX = "upright-archive", "upright"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
@@ -20,44 +20,11 @@ FORWARD = Path(__file__).with_name("forward.py").read_bytes()
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
-class Tasks(http.server.ThreadingHTTPServer):
-    """Where the tasks arrive: `answer` takes each and says what comes back, or raises for a crash."""
-
-    daemon_threads = True
-
-    def __init__(self, answer):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = answer
-        self.taken = []
-        self.lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def count(self):
-        """How often each task arrived, accounts by id."""
-        with self.lock:
-            return collections.Counter(
-                task["account"]["id"] if task["task"] == "scan-account" else task["task"] for task in self.taken
-            )
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """One task."""
-
-    def do_POST(self):
-        """Takes it."""
-        task = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        with self.server.lock:
-            self.server.taken.append(task)
-        try:
-            status, body = 200, json.dumps(self.server.answer(task))
-        except RuntimeError as error:
-            status, body = 500, str(error)
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_):
-        """Nothing: what arrived is in `taken`."""
+def count(tasks):
+    """How often each task arrived, accounts by id."""
+    return collections.Counter(
+        task["account"]["id"] if task["task"] == "scan-account" else task["task"] for task in tasks.taken
+    )
 
 
 class Fanout(unittest.TestCase):
@@ -122,18 +89,15 @@ class Fanout(unittest.TestCase):
             self.fail(f"unknown task {task}")
 
         tasks = Tasks(answer)
-        self.addCleanup(tasks.server_close)
-        self.addCleanup(tasks.shutdown)
-        function = self.aws.function(
-            name, {"handler.py": FORWARD}, FORWARD_TO=f"http://127.0.0.1:{tasks.server_port}/"
-        )
+        self.addCleanup(tasks.stop)
+        function = self.aws.function(name, {"handler.py": FORWARD}, FORWARD_TO=tasks.address)
         machine = self.deploy(name, function, **more)
         execution = self.states.start_execution(stateMachineArn=machine, name=name, input="{}")["executionArn"]
         pause = threading.Event()
         for _ in range(1200):
             told = self.states.describe_execution(executionArn=execution)
             if told["status"] in ENDED:
-                return told, tasks.count()
+                return told, count(tasks)
             pause.wait(0.05)
         self.fail(f"{told}\n{self.aws.log()[-4000:]}")
 
@@ -162,19 +126,19 @@ class Fanout(unittest.TestCase):
                 raise RuntimeError("out of memory")
             return self.scanned(account)
 
-        told, count = self.run_over("tolerated", scan)
+        told, tries = self.run_over("tolerated", scan)
         self.assertEqual(told["status"], "SUCCEEDED", told)
         self.assertEqual(json.loads(told["output"])["finished"]["summary"]["summary"], {"failed": 3})
-        tries = {account["id"]: 1 for account in self.accounts} | {"000000000003": 2, "000000000007": 3}
-        self.assertEqual(count, {"plan": 1, "finish": 1, **tries})
+        expected = {account["id"]: 1 for account in self.accounts} | {"000000000003": 2, "000000000007": 3}
+        self.assertEqual(tries, {"plan": 1, "finish": 1, **expected})
         self.assertEqual(self.mails(), [])
 
     def test_an_account_that_says_it_failed_is_not_tried_again(self):
         def scan(account):
             return {"account": account, "state": "failed" if account == "000000000001" else "scanned", "seconds": 1}
 
-        told, count = self.run_over("said", scan)
-        self.assertEqual((told["status"], count["000000000001"], count["finish"]), ("SUCCEEDED", 1, 1), told)
+        told, tries = self.run_over("said", scan)
+        self.assertEqual((told["status"], tries["000000000001"], tries["finish"]), ("SUCCEEDED", 1, 1), told)
 
     def test_too_many_failures_still_finish_and_are_told(self):
         def scan(account):
@@ -182,8 +146,8 @@ class Fanout(unittest.TestCase):
                 raise RuntimeError("out of memory")
             return self.scanned(account)
 
-        told, count = self.run_over("too-many", scan, RetryAttempts="0")
-        self.assertEqual((told["status"], count["finish"]), ("FAILED", 1), told)
+        told, tries = self.run_over("too-many", scan, RetryAttempts="0")
+        self.assertEqual((told["status"], tries["finish"]), ("FAILED", 1), told)
         self.assertEqual(told["error"], "States.ExceedToleratedFailureThreshold")
         (mail,) = self.mails()
         self.assertIn("too-many", mail)
@@ -193,8 +157,8 @@ class Fanout(unittest.TestCase):
         def planned():
             raise RuntimeError("organizations:ListAccounts was denied")
 
-        told, count = self.run_over("no-plan", self.scanned, planned=planned)
-        self.assertEqual((told["status"], count), ("FAILED", {"plan": 3}), told)
+        told, tries = self.run_over("no-plan", self.scanned, planned=planned)
+        self.assertEqual((told["status"], tries), ("FAILED", {"plan": 3}), told)
         (mail,) = self.mails()
         self.assertIn("organizations:ListAccounts was denied", mail)
 
@@ -202,8 +166,8 @@ class Fanout(unittest.TestCase):
         def finished():
             raise RuntimeError("the archive does not answer")
 
-        told, count = self.run_over("no-finish", self.scanned, finished=finished)
-        self.assertEqual((told["status"], count["finish"]), ("FAILED", 3), told)
+        told, tries = self.run_over("no-finish", self.scanned, finished=finished)
+        self.assertEqual((told["status"], tries["finish"]), ("FAILED", 3), told)
         (mail,) = self.mails()
         self.assertIn("the archive does not answer", mail)
 

@@ -35,6 +35,8 @@ ON_EVERYTHING = re.compile(
     r"|xray:Put\w+|[a-z0-9-]+:(Describe|Get|List)\w*|iam:GenerateCredentialReport"
 )
 
+RESOURCE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+
 
 def role_documents():
     """(where, document) of everything that a role is allowed."""
@@ -122,6 +124,16 @@ class Templates(unittest.TestCase):
                     self.assertNotIn("*", action, where)
                     if "*" in template.listed(statement["Resource"]):
                         self.assertRegex(action, ON_EVERYTHING, where)
+
+    def test_what_everybody_is_allowed_has_a_condition(self):
+        policies = [p["PolicyDocument"] for _, _, p in template.resources(*RESOURCE_POLICIES)]
+        policies += [{"Statement": [p["Statement"]]} for _, _, p in template.resources("AWS::Events::EventBusPolicy")]
+        policies += [p["KeyPolicy"] for _, _, p in template.resources("AWS::KMS::Key")]
+        self.assertGreaterEqual(len(policies), 7)
+        for policy in policies:
+            for statement in template.statements(policy):
+                is_account = "AWS" in statement["Principal"]
+                self.assertTrue(is_account or statement.get("Condition"), statement)
 
     def test_roles_are_assumed_by_one_service_or_one_role(self):
         for name, logical_id, role in template.resources("AWS::IAM::Role"):
