@@ -72,10 +72,10 @@ def main():
     parser.add_argument("--check", action="store_true", help="only compare")
     is_check = parser.parse_args().check
     patterns = read(sys.stdin)
-    blocks = [
-        Block(INFRA / name, "patterns", [line for number, pattern in enumerate(patterns, 1) for line in rule(number, pattern, more)])
-        for name, more in (("scanner.yaml", TO_QUEUE), ("member-events.yaml", TO_BUS))
-    ]
+    blocks = []
+    for name, more in (("scanner.yaml", TO_QUEUE), ("member-events.yaml", TO_BUS)):
+        lines = [line for number, pattern in enumerate(patterns, 1) for line in rule(number, pattern, more)]
+        blocks.append(Block(INFRA / name, "patterns", lines))
     return update(blocks, is_check, "make patterns")
 
 

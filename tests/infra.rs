@@ -32,6 +32,11 @@ fn the_templates_keep_the_rules_and_cfn_lint_says_nothing() {
 }
 
 #[test]
+fn what_writes_into_the_templates_divides_refuses_and_compares() {
+    python("test_blocks");
+}
+
+#[test]
 fn the_stacks_are_what_the_templates_promise_and_allow_what_a_scan_needs() {
     python("test_deploy");
 }

@@ -1,5 +1,7 @@
 """CloudFormation's YAML as Python values, with its short forms written out."""
 
+import copy
+import functools
 import pathlib
 
 import yaml
@@ -33,9 +35,15 @@ def path(name):
     return INFRA / f"{name}.yaml"
 
 
-def load(name):
-    """A template."""
+@functools.cache
+def read(name):
+    """A template, read once."""
     return yaml.load(path(name).read_text(encoding="utf-8"), Loader)
+
+
+def load(name):
+    """A template, to change as one likes."""
+    return copy.deepcopy(read(name))
 
 
 def resources(*types):

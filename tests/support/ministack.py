@@ -6,8 +6,8 @@ From Python, with the environment of the tests, which has boto3:
     with Ministack() as aws:
         aws.client("lambda").list_functions()
 
-From anything else: started as a program it prints one line of JSON, `{"port": …, "endpoint": …, "account": …}`, when it
-answers, and stops when its standard input is closed.
+From anything else: started as a program it prints one line of JSON, `{"port": …, "endpoint": …, "account": …}`, when
+it answers, and stops when its standard input is closed.
 
 Waits of state machines, those between attempts included, take no time. It has an environment of its own in
 `.venv/ministack`, which `make venv` makes. Nothing is written outside a temporary directory. It runs functions of
