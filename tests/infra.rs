@@ -42,6 +42,11 @@ fn the_stacks_are_what_the_templates_promise_and_allow_what_a_scan_needs() {
 }
 
 #[test]
+fn the_emulator_says_where_it_is_and_goes_when_it_is_let_go() {
+    python("test_ministack");
+}
+
+#[test]
 fn a_change_goes_by_rule_and_queue_to_the_function() {
     python("test_events");
 }

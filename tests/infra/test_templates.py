@@ -84,14 +84,25 @@ class Templates(unittest.TestCase):
             resource = template.load("scanner")["Resources"][logical_id]
             self.assertEqual((resource["DeletionPolicy"], resource["UpdateReplacePolicy"]), ("Retain", "Retain"))
 
-    def test_queues_and_topics_are_encrypted(self):
+    def test_queues_and_topics_are_encrypted_and_refuse_connections_that_are_not(self):
         queues = list(template.resources("AWS::SQS::Queue"))
         topics = list(template.resources("AWS::SNS::Topic"))
         self.assertGreaterEqual((len(queues), len(topics)), (4, 1))
+        in_clear = {"Bool": {"aws:SecureTransport": "false"}}
+        refusing = {
+            reference["Ref"]
+            for _, _, policy in template.resources("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+            for reference in policy.get("Queues", []) + policy.get("Topics", [])
+            if any(
+                s["Effect"] == "Deny" and s["Condition"] == in_clear
+                for s in template.statements(policy["PolicyDocument"])
+            )
+        }
         for name, logical_id, queue in queues:
             self.assertIs(queue.get("SqsManagedSseEnabled"), True, f"{name} {logical_id}")
         for name, logical_id, topic in topics:
             self.assertTrue(topic.get("KmsMasterKeyId"), f"{name} {logical_id}")
+        self.assertEqual(refusing, {logical_id for _, logical_id, _ in queues + topics})
 
     def test_logs_are_encrypted_and_end(self):
         groups = list(template.resources("AWS::Logs::LogGroup"))
