@@ -247,9 +247,7 @@ class Stacks(unittest.TestCase):
             self.assertEqual((function["Timeout"], function["Role"]), (timeout, self.scanner["RoleArn"]))
             self.assertEqual(function["LoggingConfig"]["LogFormat"], "JSON")
             variables = function["Environment"]["Variables"]
-            self.assertEqual(
-                variables["UPRIGHT_CONFIG"], f"s3://{self.scanner['ArchiveBucket']}/config/upright.yaml"
-            )
+            self.assertEqual(variables["UPRIGHT_CONFIG"], f"s3://{self.scanner['ArchiveBucket']}/config/")
             self.assertEqual(variables["UPRIGHT_ARCHIVE"], self.scanner["ArchiveAddress"])
             given_up = functions.get_function_event_invoke_config(FunctionName=name, Qualifier="$LATEST")
             given_up = given_up["DestinationConfig"]
@@ -309,7 +307,7 @@ class Stacks(unittest.TestCase):
         scan = schedules.get_schedule(Name=self.physical("scanner", "Scan"))
         self.assertEqual(scan["ScheduleExpression"], "cron(30 2 * * ? *)")
         self.assertEqual(scan["Target"]["Arn"], self.scanner["ScanFunctionArn"])
-        self.assertEqual(json.loads(scan["Target"]["Input"])["task"], "scan")
+        self.assertEqual(sorted(json.loads(scan["Target"]["Input"])), ["task", "time"])
         run = schedules.get_schedule(Name=self.physical("fanout", "Run"))
         self.assertEqual(run["Target"]["Arn"], self.fanout["MachineArn"])
 
