@@ -59,8 +59,11 @@ impl ScopeChanges {
     /// A line for each kind of change, for people.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        /// Ids that a line names at most.
-        const NAMED: usize = 10;
+        self.lines_naming(10)
+    }
+
+    /// The same, each with so many ids at most.
+    pub(super) fn lines_naming(&self, most: usize) -> Vec<String> {
         let lists = [
             ("accounts looked at for the first time", &self.accounts_added),
             ("accounts not looked at any more", &self.accounts_removed),
@@ -69,8 +72,8 @@ impl ScopeChanges {
             ("controls with another rule", &self.controls_changed),
         ];
         let line = |words: &str, ids: &[String]| {
-            let named = ids.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let more = if ids.len() > NAMED { ", …" } else { "" };
+            let named = ids.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if ids.len() > most { ", …" } else { "" };
             format!("{} {words}: {named}{more}", ids.len())
         };
         let lists = lists.into_iter().filter(|(_, ids)| !ids.is_empty());
