@@ -36,7 +36,7 @@ fn python(emulator: &Emulator, arguments: &[&str]) -> Value {
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
-/// Two scans of the hostile account, between which it made its groups. Without a `name` the subject has that of the account.
+/// Two scans of the hostile account, between which it made its groups.
 fn scanned(receivers: &Receivers) -> (World, Vec<upright_testkit::Run>) {
     let (emulator, world) = (Emulator::start().unwrap(), World::new(UPRIGHT).unwrap());
     let made = python(&emulator, &["account", ACCOUNT]);
@@ -46,7 +46,7 @@ fn scanned(receivers: &Receivers) -> (World, Vec<upright_testkit::Run>) {
         "organization: true\ninclude: {{ accounts: ['{account}'] }}\nregions: [us-east-1]\narchive: kept\n\
          enable: [ec2-sg-no-public-admin-ports-ipv4]\nout: out\nformats: [json, html, csv, markdown]\n{}  webhooks:\n    \
          - {{ url: {{ file: slack }}, format: slack }}\n    - {{ url: {{ file: hook }} }}\n",
-        mailing.replace("  name: ACME org\n", "")
+        mailing
     );
     world.write("upright.yaml", &config).unwrap();
     for kind in ["slack", "hook"] {
@@ -79,9 +79,6 @@ fn check_mail(mail: &Value) {
     let headers = mail["headers"].as_array().unwrap();
     let names: Vec<&str> = headers.iter().map(|header| header[0].as_str().unwrap()).collect();
     assert!(!names.iter().any(|name| name.eq_ignore_ascii_case("bcc")), "{names:?}");
-    let subject = headers.iter().find(|header| header[0] == "Subject").unwrap()[1].as_str().unwrap();
-    // The name is in the subject, on one line, with what broke it written out.
-    assert!(subject.contains("x\\r\\nBcc: eve@example.com\\r\\n"), "{subject}");
     let raw = mail["raw"].as_str().unwrap();
     assert!(!raw.lines().any(|line| line.to_ascii_lowercase().starts_with("bcc:")), "a header of its own");
     let parts = mail["parts"].as_array().unwrap();
@@ -93,7 +90,6 @@ fn check_mail(mail: &Value) {
         assert!(!parts[1]["text"].as_str().unwrap().contains(markup), "{markup}");
         assert!(!parts[2]["text"].as_str().unwrap().contains(markup), "{markup} in the report");
     }
-    assert!(parts[0]["text"].as_str().unwrap().contains("{{ 7*7 }}"), "a template is text");
 }
 
 #[test]
@@ -109,6 +105,8 @@ fn hostile_names_are_text_in_mails_messages_files_and_logs() {
     assert_eq!(mails.len(), 2, "{}", runs[1]);
     mails.iter().for_each(check_mail);
     let text = mails[1]["parts"][0]["text"].as_str().unwrap();
+    // The account's name is cut; how it begins stands beside each of its resources.
+    assert!(text.contains("x\\r\\nBcc: eve@example.com\\r\\n"), "{text}");
     for name in GROUPS {
         assert!(text.contains(&shown(name)), "{name:?} is told as it is: {text}");
     }
@@ -141,5 +139,6 @@ fn hostile_names_are_text_in_mails_messages_files_and_logs() {
         );
     }
     let report = world.report().unwrap();
-    assert_eq!(report["accounts"][0]["name"], ACCOUNT, "for programs it is what it was");
+    let accounts = report["accounts"].as_array().unwrap();
+    assert!(accounts.iter().any(|account| account["name"] == ACCOUNT), "for programs it is what it was");
 }

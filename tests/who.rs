@@ -133,7 +133,7 @@ fn a_new_failure_names_who_made_it_in_every_report() {
 
 #[test]
 fn whatever_an_event_says_of_itself_stays_text() {
-    let (session, agent) = ("<b>x</b>\u{1b}[31m\n=1", "</script><script>owned()</script>\u{202e}");
+    let (session, agent) = ("<b>x\u{1b}[31m\n=1", "</script><script>owned()</script>\u{202e}");
     let hostile = |account: &str| vec![record(account, 1, "PutBucketPolicy", session, agent, &json!({}))];
     let (world, run, report) = opened(hostile, "");
     let changes = &report["changes"];

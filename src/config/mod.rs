@@ -130,7 +130,7 @@ pub struct Config {
     #[schemars(range(min = 1, max = 2160))]
     pub event_hours: u32,
     /// Whether the event history of CloudTrail is asked who made the changes since the run before, where `events` do not
-    /// say it: for 50 newly failing resources of a run at most, in each account and region. Default: `false`. Needs
+    /// say it: for 50 resources of a run at most, those of new failures first. Default: `false`. Needs
     /// `cloudtrail:LookupEvents` in every account. Who changed what is told without it where `events` are read.
     pub who_changed: bool,
 

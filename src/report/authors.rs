@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Changes, Report, text};
 use crate::controls::Evidence;
 use crate::events::authors::{LastChange, Sought};
-use crate::events::remote::history::{Answered, Unanswered};
+use crate::events::remote::history::{Answered, MAX_RESOURCES, Unanswered};
 use crate::findings::Finding;
 
 /// Who made the changes, as far as events tell.
@@ -70,11 +70,8 @@ impl Authors {
         };
         let mut gaps: Vec<String> = self.unanswered.iter().map(place).collect();
         if self.not_looked_up > 0 {
-            let n = resources(self.not_looked_up);
-            gaps.push(format!(
-                "who changed {n} more was not looked up: one run looks up {} at most",
-                self.looked_up
-            ));
+            let n = text::count(self.not_looked_up, "more resource", "more resources");
+            gaps.push(format!("who changed {n} was not looked up: one run looks up {MAX_RESOURCES} at most"));
         }
         gaps
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use futures::{StreamExt, stream};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::SignedDuration;
 
 use super::lookup::{BETWEEN, LOOKUP_EVENTS, PAGE, seconds};
 use super::tell;
@@ -21,6 +22,8 @@ pub const MAX_RESOURCES: usize = 50;
 
 /// Pages of one answer that are read. The latest events come first.
 const MAX_PAGES: usize = 2;
+/// How long AWS keeps events, a day less than it says.
+const KEPT: SignedDuration = SignedDuration::from_hours(89 * 24);
 /// Places that are asked at once.
 const MAX_PLACES_IN_FLIGHT: usize = 8;
 
@@ -129,6 +132,7 @@ async fn ask_for(
     let attribute = LookupAttribute::builder().attribute_key(key).attribute_value(by).build();
     let attribute = attribute.map_err(|error| error.to_string())?;
     let client = place.cloudtrail();
+    let kept = index.until() - KEPT;
     let mut token: Option<String> = None;
     for _ in 0..MAX_PAGES {
         limit.until_ready().await;
@@ -137,7 +141,7 @@ async fn ask_for(
                 .lookup_events()
                 .lookup_attributes(attribute.clone())
                 .max_results(PAGE)
-                .start_time(seconds(index.since()))
+                .start_time(seconds(index.since().max(kept)))
                 // Fractions are cut off.
                 .end_time(seconds(index.until() + std::time::Duration::from_secs(1)))
                 .set_next_token(token.clone())

@@ -91,7 +91,7 @@ async fn fetch(place: Place, period: Period, limit: governor::DefaultDirectRateL
 }
 
 /// A time as it is asked for.
-pub(super) const fn seconds(time: Timestamp) -> DateTime {
+pub(super) fn seconds(time: Timestamp) -> DateTime {
     DateTime::from_secs(time.as_second())
 }
 

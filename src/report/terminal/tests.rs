@@ -43,7 +43,7 @@ fn nothing_failed_and_everything_was_seen() {
 
 /// The sample a day after another run, with an account and a control that are looked at for the first time, and with what
 /// somebody with a hostile name made fail.
-fn changed() -> Report {
+fn authored() -> Report {
     let (mut earlier, mut now) = (sample::report(), sample::report());
     for time in [&mut earlier.run.started_at, &mut earlier.run.observed_at] {
         *time = time.replace("2026-11-24", "2026-11-23");
@@ -93,14 +93,14 @@ fn changed() -> Report {
 
 #[test]
 fn changes_tell_who_made_them_and_what_changed_in_the_scope() {
-    let text = shown(&changed(), 100, Verbosity::Normal);
+    let text = shown(&authored(), 100, Verbosity::Normal);
     let until = text.find("Failed, worst first").expect("the next heading");
     insta::assert_snapshot!(&text[..until]);
 }
 
 #[test]
 fn no_line_is_wider_than_the_terminal_and_nothing_hostile_gets_through() {
-    let reports = [crate::report::detections::sample::report(), sample::waived(), changed()];
+    let reports = [crate::report::detections::sample::report(), sample::waived(), authored()];
     let widths = [1, 20, 40, 79, 80, 81, 120, 200];
     for (report, width) in reports.iter().flat_map(|report| widths.map(|width| (report, width))) {
         for verbosity in [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose] {
