@@ -248,6 +248,7 @@ impl<'a> Merger<'a> {
             run: run_info(ran, whole.run, observed_at, self.is_complete, self.absent_regions),
             changes: None,
             trend: Vec::new(),
+            undelivered: None,
             totals: all,
             waivers: self.waivers,
             gaps,

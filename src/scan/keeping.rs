@@ -17,8 +17,9 @@ use crate::archive::{
 };
 use crate::config::{Config, Selection};
 use crate::controls::VerdictKind;
+use crate::hex::hex_of_first;
 use crate::inventory::{self, Inventory};
-use crate::report::{self, Changes, Format, Report, WriteError, printable};
+use crate::report::{self, Changes, Format, Report, Undelivered, WriteError, printable};
 
 /// Runs that are looked through for the one to compare with.
 const MAX_LOOKED_AT: usize = 200;
@@ -146,7 +147,17 @@ pub fn asked<'a>(config: &'a Config, judged: impl Iterator<Item = &'a str>, is_f
     };
     // Such a value has no key that is no text, and cannot fail; equal hashes would only compare more.
     let text = serde_json::to_vec(&asked).unwrap_or_default();
-    Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex_of_first(8, &Sha256::digest(&text))
+}
+
+/// What a run could not deliver.
+pub(super) fn undelivered(manifest: &Manifest) -> Option<Undelivered> {
+    let facts = &manifest.facts;
+    (!facts.notes.is_empty()).then(|| Undelivered {
+        run: manifest.run_id.to_string(),
+        started_at: facts.started_at.to_string(),
+        messages: facts.notes.clone(),
+    })
 }
 
 /// The accounts that controls have verdicts on.
@@ -186,8 +197,10 @@ impl<'a> Keeping<'a> {
     pub fn compare(&self, report: &mut Report, say: &dyn Fn(&str)) {
         let accounts: Vec<&str> = judged(report).collect();
         let now = (time(&report.run.observed_at), time(&report.run.started_at));
-        let earlier = find_earlier(self.archive, &self.asked, now, &accounts)
-            .and_then(|manifest| manifest.map(|manifest| read_report(self.archive, &manifest)).transpose());
+        let earlier = find_earlier(self.archive, &self.asked, now, &accounts).and_then(|manifest| {
+            report.undelivered = manifest.as_ref().and_then(undelivered);
+            manifest.map(|manifest| read_report(self.archive, &manifest)).transpose()
+        });
         let earlier = earlier.unwrap_or_else(|why| {
             say(&format!("What changed since the run before is not told: {}", printable(&why)));
             None

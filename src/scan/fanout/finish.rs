@@ -9,8 +9,10 @@ use std::thread;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::super::detect::detector;
 use super::super::keeping::{self, Stored, failed, packed_page, packed_report};
-use super::super::{Failed, Stopped, day, rate, telling, write_reports};
+use super::super::who::happened;
+use super::super::{Failed, Stopped, Until, day, rate, telling, write_reports};
 use super::Fanout;
 use super::before::Before;
 use super::part::{Part, report_name};
@@ -120,7 +122,10 @@ impl Fanout<'_> {
             finished_at: Timestamp::now(),
             earlier: before.as_ref().map(|before| &before.whole),
         });
+        report.undelivered = before.as_ref().and_then(Before::undelivered);
         report.carry_on(before.as_ref().map(|before| &before.whole));
+        let detector = detector(self.config, plan.started_at)?;
+        happened(&mut report, detector.as_ref(), self.config, true, &mut Until::Interrupted)?;
         Ok((report, asked))
     }
 
