@@ -9,15 +9,19 @@ PYTHON ?= python3
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv/.made-from-requirements
+# ministack and moto ask for different versions of the same packages, so each has its own.
+MINISTACK := .venv/ministack/.made-from-requirements
+LAMBDA_VENV := .venv-lambda/.made-from-requirements
 MODULES := tests/browser/node_modules/.made-from-lock
 
 .DEFAULT_GOAL := help
-.PHONY: help venv browser build demo test bench bench-events bench-report fmt lint licenses clean
+.PHONY: help venv browser build demo test bench bench-events bench-report bench-fanout fmt lint licenses policies \
+	patterns lint-infra lambda lambda-arm64 lambda-x86_64 clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z0-9_-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
 
-venv: $(VENV) ## Make .venv, the Python environment of the emulated AWS
+venv: $(VENV) $(MINISTACK) ## Make .venv, the Python environments of the emulated AWS
 
 $(VENV): tests/support/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -27,6 +31,12 @@ $(VENV): tests/support/requirements.txt
 		exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/support/requirements.txt
+	@touch $@
+
+$(MINISTACK): tests/support/ministack-requirements.txt | $(VENV)
+	$(PYTHON) -m venv .venv/ministack
+	.venv/ministack/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r tests/support/ministack-requirements.txt
 	@touch $@
 
 # Without root there is nothing to install Chromium with, and without Chromium the page's tests cannot pass.
@@ -83,6 +93,9 @@ bench-events: ## Measure event rules over 500,000 events, beside what reading th
 bench-report: venv browser ## Measure reports of 1,000 to 100,000 findings, and the page in a browser
 	$(CARGO) bench --locked --workspace --bench report
 
+bench-fanout: venv ## Measure the last step of a scan of 1,000 accounts, and model the others
+	$(CARGO) bench --locked --workspace --bench fanout
+
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
@@ -93,6 +106,29 @@ lint: ## What .ci/run checks of the code without running it
 licenses: ## Check licences and sources of all crates
 	$(PYTHON) .ci/licenses.py
 
+policies: build ## Write what `upright iam-policy` says into the templates of infra/
+	$(PYTHON) infra/policies.py $(TARGET)/debug/upright
+
+patterns: build ## Write what `upright events pattern` says into the templates of infra/
+	$(TARGET)/debug/upright events pattern --json | $(PYTHON) infra/patterns.py
+
+lint-infra: venv ## Check the templates of infra/
+	.venv/bin/cfn-lint $(filter-out infra/prometheus-alerts.yaml,$(wildcard infra/*.yaml))
+
+# Zig links for Amazon Linux 2023, whose glibc is 2.34. Profiles and their sizes: Cargo.toml.
+lambda: lambda-arm64 lambda-x86_64 ## Make the zips for AWS Lambda: target/lambda/<architecture>/bootstrap.zip
+
+lambda-arm64 lambda-x86_64: lambda-%: $(LAMBDA_VENV)
+	PATH="$(CURDIR)/.venv-lambda/bin:$$PATH" $(CARGO) lambda build --locked --profile lambda \
+		--target $(if $(filter arm64,$*),aarch64,$*)-unknown-linux-gnu.2.34 \
+		--package upright-lambda --bin bootstrap --output-format zip --lambda-dir $(TARGET)/lambda/$* --flatten bootstrap
+	@ls -l $(TARGET)/lambda/$*/bootstrap.zip
+
+$(LAMBDA_VENV): infra/lambda-requirements.txt
+	$(PYTHON) -m venv .venv-lambda
+	.venv-lambda/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean: ## Remove what was built, the Python environment and the demo's reports
 	$(CARGO) clean
-	rm -rf .venv tests/browser/node_modules demo upright-report
+	rm -rf .venv .venv-lambda tests/browser/node_modules demo upright-report

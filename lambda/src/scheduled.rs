@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use upright::archive::{Claimed, JobName};
 use upright::config::Config;
-use upright::report::{Detections, Report};
+use upright::report::Report;
 use upright::scan::detect::detector;
 use upright::scan::{self, Audience, Failed, Scan, Stopped, Until, day, settings};
 
@@ -88,7 +88,6 @@ fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) 
         if *config == ready.config { ready.controls()? } else { Arc::new(settings::controls(config)?) };
     let attestations = settings::attestations(config, day(started_at))?;
     let detector = detector(config, started_at)?;
-    let detect = detector.as_ref().map(|detector| || detector.detect());
     let scan = Scan {
         config,
         controls: &controls,
@@ -99,7 +98,7 @@ fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) 
         save_inventory: None,
         since: None,
         deadline: Some(times.work),
-        detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
+        detector: detector.as_ref(),
         audience: &Log,
     };
     let report = scan::perform(&scan, Until::Told(given_up(times)));

@@ -39,6 +39,8 @@ mod write;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 pub use claim::{BadJobName, Claim, Claimed, JobName};
 pub use detections::Kept;
 pub use error::ArchiveError;
@@ -169,5 +171,5 @@ impl Archive {
 
 /// SHA-256 in hexadecimal digits.
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }

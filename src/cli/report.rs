@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
@@ -9,6 +10,7 @@ use super::output::{Stdout, no_stdout, print, print_json};
 use super::runs::PlaceArguments;
 use super::settings;
 use super::{Done, Exit, Stopped};
+use crate::config::AccountId;
 use crate::report::{self, Destination, Detections, Format, Report, WriteError, printable};
 use crate::scan::{compare, keeping};
 
@@ -34,6 +36,9 @@ pub(super) struct ReportArguments {
     /// The run of an archive to convert: an id, as much of its beginning as no other has, or `latest`
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// With --run: the part of it that is about this account
+    #[arg(long, value_name = "ID", requires = "run", value_parser = AccountId::from_str)]
+    account: Option<AccountId>,
     #[command(flatten)]
     place: PlaceArguments,
     /// Formats to write, separated by commas or given several times
@@ -63,7 +68,10 @@ pub(super) fn run(arguments: &ReportArguments) -> Done {
     match (&arguments.command, &arguments.from, &arguments.run) {
         (Some(Command::Schema), _, _) => print_json(&report::json::schema()),
         (None, Some(from), _) => convert(arguments, || read(from), from),
-        (None, None, Some(run)) => convert(arguments, || kept(&arguments.place, run), Path::new(run)),
+        (None, None, Some(run)) => {
+            let account = arguments.account.as_ref();
+            convert(arguments, || kept(&arguments.place, run, account), Path::new(run))
+        }
         // The parser asks for it; this says the same where it would not.
         (None, None, None) => {
             Err(Stopped::usage(miette::miette!("--from FILE or --run RUN says which report to convert")))
@@ -71,11 +79,14 @@ pub(super) fn run(arguments: &ReportArguments) -> Done {
     }
 }
 
-/// The report of a run that is kept.
-fn kept(place: &PlaceArguments, run: &str) -> Result<Report, Stopped> {
+/// The report of a run that is kept, or its part about one account.
+fn kept(place: &PlaceArguments, run: &str, account: Option<&AccountId>) -> Result<Report, Stopped> {
     let archive = place.open()?;
     let id = archive.find(run).map_err(|error| keeping::failed(&error))?;
-    keeping::report_of(&archive, &id)
+    match account {
+        None => keeping::report_of(&archive, &id),
+        Some(account) => keeping::report_of_account(&archive, &id, account.as_str()),
+    }
 }
 
 /// Writes the report that `read_it` gives and that errors call `from`.

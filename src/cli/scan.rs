@@ -17,7 +17,7 @@ use super::{progress, report as reports};
 use crate::config::Config;
 use crate::findings::Finding;
 use crate::report::terminal::{TerminalOptions, Verbosity};
-use crate::report::{Detections, Report, terminal};
+use crate::report::{Report, terminal};
 use crate::run::{Display, plan};
 use crate::scan::detect::detector;
 use crate::scan::{Asked, Audience, Failed, Scan, Until, day, keeping, perform};
@@ -94,7 +94,10 @@ fn explain(arguments: &ScanArguments, config: &Config, today: Date) -> Done {
     let controls = settings::controls(config)?;
     settings::attestations(config, today)?;
     let asked = Asked::of(&controls, config, Waivers::read(config, today)?.as_ref());
-    let plan = plan(&asked.wanted, &asked.scope, None);
+    let mut plan = plan(&asked.wanted, &asked.scope, None);
+    if config.who_changed {
+        plan.add_history();
+    }
     if arguments.json { print_json(&plan) } else { print(&plan.to_string()) }
 }
 
@@ -107,7 +110,6 @@ fn scan(arguments: &ScanArguments, config: &Config, started_at: Timestamp) -> Re
     // So is the archive asked: a scan whose run cannot be kept is not begun.
     let archive = config.archive.as_ref().map(|place| keeping::reach(config, place)).transpose()?;
     let detector = detector(config, started_at)?;
-    let detect = detector.as_ref().map(|detector| || detector.detect());
     let scan = Scan {
         config,
         controls: &controls,
@@ -118,7 +120,7 @@ fn scan(arguments: &ScanArguments, config: &Config, started_at: Timestamp) -> Re
         save_inventory: arguments.save_inventory.as_deref(),
         since,
         deadline: arguments.deadline(),
-        detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
+        detector: detector.as_ref(),
         audience: &Terminal { arguments },
     };
     perform(&scan, Until::Interrupted)

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AttestationRow, Changes, Detections, TrendPoint};
+use super::{AttestationRow, Changes, Detections, TrendPoint, Undelivered};
 use crate::aws::OperationCount;
 use crate::controls::{Relation, RequirementStatus, Severity, VerdictKind};
 use crate::findings::{Finding, WaiverRow};
@@ -28,6 +28,9 @@ pub struct Report {
     /// This run and those before it in the archive, oldest first; empty for a run that is not kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trend: Vec<TrendPoint>,
+    /// What the earlier run could not deliver, where there was anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<Undelivered>,
     /// Verdicts of all findings.
     pub totals: Counts,
     /// The waivers of the run, where it had any.
@@ -78,6 +81,31 @@ impl LeftOut {
     #[must_use]
     pub fn findings(&self) -> u64 {
         self.controls.values().map(|counts| counts.total()).sum()
+    }
+
+    /// What a reader must know of a report that leaves this out.
+    pub(super) fn words(&self, report: &Report) -> String {
+        let listed = super::text::thousands(report.totals.total().saturating_sub(self.findings()));
+        let mut words = format!(
+            "Of {} findings {listed} are listed here: new failures first, then those of the greatest risk, then what was not \
+             observed. The numbers by severity, control, framework and account count them all; \
+             `upright report --run {} --account ID` lists all of an account.",
+            super::text::thousands(report.totals.total()),
+            report.run.id,
+        );
+        let unlisted = [
+            (self.new, "new failures"),
+            (self.newly_judged, "failures that were judged for the first time"),
+            (self.past, "failures of the run before that are over or not seen any more"),
+            (self.gaps, "reasons why something was not observed"),
+        ];
+        let unlisted = unlisted.iter().filter(|(count, _)| *count > 0);
+        let unlisted: Vec<String> =
+            unlisted.map(|(count, what)| format!("{} {what}", super::text::thousands(*count))).collect();
+        if !unlisted.is_empty() {
+            words.push_str(&format!(" Not listed are {}.", unlisted.join(", ")));
+        }
+        words
     }
 }
 

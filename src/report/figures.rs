@@ -46,6 +46,15 @@ impl<'a> Figures<'a> {
                 }
             }
         }
+        if let Some(left_out) = &report.left_out {
+            for (severity, count) in &mut failing {
+                *count += left_out.failing.get(severity).copied().unwrap_or(0);
+            }
+            for (account, counts) in &left_out.accounts {
+                let account = accounts.entry(account).or_insert_with(AccountFigures::none);
+                account.counts = account.counts.plus(*counts);
+            }
+        }
         // Where only some can be shown, these are the ones to see; others of a control are all equally bad.
         for of_control in findings.values_mut() {
             of_control.sort_by_key(|finding| (Reverse(finding.risk_score()), Reverse(finding.severity)));

@@ -12,7 +12,7 @@ use std::io::Write;
 
 use super::figures::Figures;
 use super::index::Index;
-use super::{Counts, Report, WriteError, text};
+use super::{Counts, Report, Undelivered, WriteError, text};
 use crate::inventory::AccountState;
 
 use escape::escape;
@@ -20,6 +20,9 @@ pub(super) use escape::{code_block, prose};
 
 /// Bytes of the whole page at most.
 const LIMIT: usize = 60_000;
+
+/// Messages of the earlier run, which were not delivered, that are named.
+const MAX_UNDELIVERED: usize = 5;
 
 /// Kept free of rows, for headings and for what is said about rows that are left out.
 const RESERVE: usize = 6_000;
@@ -37,6 +40,9 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
         page.line(&format!("> [!WARNING]\n> {warning}"));
     }
     page.line(&facts(report, &figures));
+    if let Some(left_out) = &report.left_out {
+        page.line(&left_out.words(report));
+    }
     sections::absent_regions(&mut page, report);
     sections::changes(&mut page, report, &index);
     detections::section(&mut page, report, &index);
@@ -130,6 +136,8 @@ fn warnings(report: &Report) -> Vec<String> {
     if !missed.is_empty() {
         warnings.push(format!("**Not all events were looked at.** {}.", missed.join("; ")));
     }
+    let undelivered = report.undelivered.iter().flat_map(Undelivered::lines).take(MAX_UNDELIVERED);
+    warnings.extend(undelivered.map(|line| escape(&format!("{line}."))));
     if report.totals.total() == 0 {
         warnings.push("**Nothing was judged.** This run has no findings.".to_owned());
     }

@@ -248,6 +248,7 @@ impl<'a> Merger<'a> {
             run: run_info(ran, whole.run, observed_at, self.is_complete, self.absent_regions),
             changes: None,
             trend: Vec::new(),
+            undelivered: None,
             totals: all,
             waivers: self.waivers,
             gaps,
@@ -377,5 +378,89 @@ impl Report {
         if self.left_out.as_ref().is_some_and(|left_out| *left_out == LeftOut::default()) {
             self.left_out = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{sample, terminal, text};
+
+    /// The sample's accounts, each as a report of its own, as one report again.
+    fn merged(max_findings: usize) -> (Report, Report) {
+        let whole = sample::report();
+        let ids: Vec<String> = whole.controls.iter().map(|row| row.id.clone()).collect();
+        let controls =
+            ControlSet::builtin().expect("fine").select(&[], &ids, &[]).expect("they are built in");
+        let mut merger = Merger::new(&controls, max_findings);
+        for account in &whole.accounts {
+            merger.add(whole.of_account(&account.id));
+        }
+        let started_at: Timestamp = whole.run.started_at.parse().expect("a time");
+        let finished_at = whole.run.finished_at.parse().expect("a time");
+        let merged = merger.finish(Whole { run: "r", started_at, finished_at, earlier: None });
+        (whole, merged)
+    }
+
+    #[test]
+    fn with_room_for_all_nothing_is_left_out() {
+        let (whole, merged) = merged(usize::MAX);
+        assert_eq!(merged.left_out, None);
+        assert_eq!((merged.totals, merged.findings.len()), (whole.totals, whole.findings.len()));
+        assert_eq!(merged.accounts, whole.accounts);
+        assert_eq!(merged.gaps.len(), whole.gaps.len());
+        assert_eq!(merged.check(), Ok(()));
+    }
+
+    #[test]
+    fn what_matters_most_is_listed_and_everything_is_counted() {
+        let (whole, merged) = merged(5);
+        assert_eq!((merged.totals, merged.findings.len()), (whole.totals, 5));
+        assert!(merged.findings.iter().all(|finding| finding.verdict == VerdictKind::Fail));
+        let left_out = merged.left_out.as_ref().expect("most of it");
+        assert_eq!(left_out.findings() + 5, whole.totals.total());
+        let by_account = left_out.accounts.values().fold(Counts::zero(), |sum, counts| sum.plus(*counts));
+        assert_eq!(by_account.total(), left_out.findings());
+        assert_eq!(left_out.failing.values().sum::<u64>() + 5, whole.totals.fail);
+        assert_eq!(merged.check(), Ok(()), "its numbers add up all the same");
+        let words = left_out.words(&merged);
+        assert!(
+            words.contains(&format!("Of {} findings 5 are listed", text::thousands(whole.totals.total())))
+        );
+        let options =
+            terminal::TerminalOptions { color: false, width: 400, verbosity: terminal::Verbosity::Normal };
+        assert!(terminal::summary(&merged, options, &[]).contains(&words));
+        // A count that is off is found.
+        let mut wrong = merged.clone();
+        wrong.left_out = None;
+        assert!(wrong.check().is_err());
+    }
+
+    #[test]
+    fn new_failures_are_listed_before_all_others() {
+        let controls = ControlSet::builtin().expect("fine");
+        let mut whole = sample::report();
+        let (account, id) = {
+            let fails = |finding: &&Finding| finding.verdict == VerdictKind::Fail;
+            let least = whole.findings.iter().filter(fails).min_by_key(|finding| finding.risk_score());
+            least.map(|finding| (finding.account.clone(), finding.id.clone())).expect("one fails")
+        };
+        let mut earlier = whole.of_account(&account);
+        for time in [&mut earlier.run.started_at, &mut earlier.run.observed_at] {
+            *time = time.replace("2026-11-24", "2026-11-23");
+        }
+        for finding in earlier.findings.iter_mut().filter(|finding| finding.id == id) {
+            finding.verdict = VerdictKind::Pass;
+        }
+        whole = whole.of_account(&account);
+        whole.changes = Changes::between(&earlier, &whole);
+        let mut merger = Merger::new(&controls, 1);
+        let started_at = whole.run.started_at.parse().expect("a time");
+        merger.add(whole);
+        let merged =
+            merger.finish(Whole { run: "r", started_at, finished_at: started_at, earlier: Some(&earlier) });
+        assert_eq!(merged.findings.iter().map(|finding| &finding.id).collect::<Vec<_>>(), [&id]);
+        assert_eq!(merged.changes.as_ref().map(|changes| changes.new.clone()), Some(vec![id]));
+        assert_eq!(merged.check(), Ok(()));
     }
 }

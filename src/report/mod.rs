@@ -5,6 +5,7 @@
 mod advice;
 pub mod asff;
 mod attestation;
+mod authors;
 mod build;
 mod changes;
 mod check;
@@ -38,8 +39,10 @@ pub(crate) mod screen;
 pub mod terminal;
 mod text;
 mod trend;
+mod undelivered;
 
 pub use attestation::{AttestationRow, AttestationState, Attested};
+pub use authors::{Authors, UnansweredPlace};
 pub use build::Ran;
 pub use changes::{Changes, Past};
 pub use check::Inconsistent;
@@ -61,6 +64,7 @@ pub use scope::ScopeChanges;
 pub use text::printable;
 pub(crate) use text::time;
 pub use trend::{MAX_POINTS, Score, TrendPoint};
+pub use undelivered::Undelivered;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]

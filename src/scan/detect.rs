@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,6 +10,8 @@ use super::announced::{Announced, Listener};
 use super::sources::Asked;
 use super::{Stopped, settings};
 use crate::config::Config;
+use crate::events::authors::{Index, Latest};
+use crate::events::record::Record;
 use crate::events::ruleset::{Issue, RuleSet};
 use crate::events::scan::{Scan, Told};
 use crate::events::source::layout::Question;
@@ -60,12 +63,21 @@ fn asked(config: &Config, since: Timestamp) -> Asked<'_> {
 }
 
 impl Detector<'_> {
-    /// Reads the events and says what the rules found. What cannot be read is in the answer and ends nothing.
+    /// Reads the events and says what the rules found; what they tell of what is `sought` goes to `latest`. What cannot be
+    /// read is in the answer and ends nothing.
     #[must_use]
-    pub fn detect(&self) -> Detections {
+    pub fn detect(&self, sought: Option<&Index>, latest: &mut Latest) -> Detections {
+        let latest = Mutex::new(latest);
+        let look = |record: &Record<'_>, _: usize| {
+            if let Some(sought) = sought {
+                sought.look(record, |sighting| {
+                    latest.lock().unwrap_or_else(PoisonError::into_inner).take(sighting);
+                });
+            }
+        };
         let options = Options { since: Some(self.since), ..Options::default() };
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let mut scan = Scan::new(&self.rules, options.clone(), workers);
+        let mut scan = Scan::new(&self.rules, options.clone(), workers).witnessed(&look);
         let mut collecting = Collecting { collector: Collector::new(Limits::default()) };
         match asked(self.config, self.since).open() {
             Ok(mut sources) => {

@@ -17,8 +17,9 @@ use crate::archive::{
 };
 use crate::config::{Config, Selection};
 use crate::controls::VerdictKind;
+use crate::hex::hex_of_first;
 use crate::inventory::{self, Inventory};
-use crate::report::{self, Changes, Format, Report, WriteError, printable};
+use crate::report::{self, Changes, Format, Report, Undelivered, WriteError, printable};
 
 /// Runs that are looked through for the one to compare with.
 const MAX_LOOKED_AT: usize = 200;
@@ -65,6 +66,31 @@ pub fn reach(config: &Config, place: &Location) -> Result<Archive, Stopped> {
 pub fn report_of(archive: &Archive, id: &RunId) -> Result<Report, Stopped> {
     let manifest = archive.manifest(id).map_err(|error| failed(&error))?;
     read_report(archive, &manifest).map_err(|why| failed(&why))
+}
+
+/// What the report of one account is called in a run that keeps one of each.
+pub(super) fn report_name(account: &str) -> String {
+    format!("{account}.report.json.zst")
+}
+
+/// The part of a run's report that is about one account: its own report, where the run keeps one.
+///
+/// # Errors
+/// When it cannot be read, or the run has not looked at the account.
+pub fn report_of_account(archive: &Archive, id: &RunId, account: &str) -> Result<Report, Stopped> {
+    let manifest = archive.manifest(id).map_err(|error| failed(&error))?;
+    let name = report_name(account);
+    let has_own = manifest.objects.iter().any(|object| object.name == name);
+    let read = if has_own {
+        read_report_object(archive, &manifest, &name)
+    } else {
+        read_report(archive, &manifest).map(|report| report.of_account(account))
+    };
+    let report = read.map_err(|why| failed(&why))?;
+    if report.accounts.is_empty() {
+        return Err(Stopped::usage(miette::miette!("run {id} has not looked at account {account}")));
+    }
+    Ok(report)
 }
 
 fn read_report(archive: &Archive, manifest: &Manifest) -> Result<Report, String> {
@@ -121,7 +147,17 @@ pub fn asked<'a>(config: &'a Config, judged: impl Iterator<Item = &'a str>, is_f
     };
     // Such a value has no key that is no text, and cannot fail; equal hashes would only compare more.
     let text = serde_json::to_vec(&asked).unwrap_or_default();
-    Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex_of_first(8, &Sha256::digest(&text))
+}
+
+/// What a run could not deliver.
+pub(super) fn undelivered(manifest: &Manifest) -> Option<Undelivered> {
+    let facts = &manifest.facts;
+    (!facts.notes.is_empty()).then(|| Undelivered {
+        run: manifest.run_id.to_string(),
+        started_at: facts.started_at.to_string(),
+        messages: facts.notes.clone(),
+    })
 }
 
 /// The accounts that controls have verdicts on.
@@ -161,8 +197,10 @@ impl<'a> Keeping<'a> {
     pub fn compare(&self, report: &mut Report, say: &dyn Fn(&str)) {
         let accounts: Vec<&str> = judged(report).collect();
         let now = (time(&report.run.observed_at), time(&report.run.started_at));
-        let earlier = find_earlier(self.archive, &self.asked, now, &accounts)
-            .and_then(|manifest| manifest.map(|manifest| read_report(self.archive, &manifest)).transpose());
+        let earlier = find_earlier(self.archive, &self.asked, now, &accounts).and_then(|manifest| {
+            report.undelivered = manifest.as_ref().and_then(undelivered);
+            manifest.map(|manifest| read_report(self.archive, &manifest)).transpose()
+        });
         let earlier = earlier.unwrap_or_else(|why| {
             say(&format!("What changed since the run before is not told: {}", printable(&why)));
             None

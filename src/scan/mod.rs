@@ -14,6 +14,7 @@ pub mod sources;
 mod stopped;
 pub mod telling;
 pub mod threads;
+mod who;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -36,8 +37,9 @@ use crate::config::{Attestation, Config};
 use crate::controls::ControlSet;
 use crate::findings::judge;
 use crate::inventory::{self, Inventory};
-use crate::report::{Changes, Destination, Detections, Known, Ran, Report, printable, write_files};
+use crate::report::{Changes, Destination, Known, Ran, Report, printable, write_files};
 use crate::run::{Display, Progress, collect, follow};
+use detect::Detector;
 use keeping::{Keeping, Stored};
 use settings::Waivers;
 use threads::{block_on, interrupted};
@@ -84,7 +86,7 @@ pub struct Scan<'a> {
     /// told as ever. `None` for no limit.
     pub deadline: Option<Instant>,
     /// Runs event rules, where the configuration names sources of events.
-    pub detect: Option<&'a dyn Fn() -> Detections>,
+    pub detector: Option<&'a Detector<'a>>,
     /// Who follows it.
     pub audience: &'a dyn Audience,
 }
@@ -217,9 +219,7 @@ fn look<'a>(scan: &Scan<'a>, until: &mut Until) -> Result<Looked<'a>, Stopped> {
         (None, _) => {}
     }
     report.attest(scan.attestations, today);
-    if let Some(detect) = scan.detect {
-        report.set_detections(detect());
-    }
+    who::happened(&mut report, scan.detector, config, scan.inventory.is_none(), until)?;
     rate(&mut report, config, today);
     let files = write_reports(&report, config)?;
     scan.audience.show(&report, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;

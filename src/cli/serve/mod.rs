@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use super::{Done, Exit, Stopped, settings};
 use crate::archive::{Archive, JobName};
 use crate::config::{Config, Listen};
-use crate::report::{Detections, Report};
+use crate::report::Report;
 use crate::scan::detect::detector;
 use crate::scan::{self, Audience, Failed, Scan, Until, day, keeping, threads};
 use crate::schedule::{self, SystemClock};
@@ -119,7 +119,6 @@ fn work(jobs: Vec<Ready>, archive: Arc<Archive>) -> Work {
         let attestations =
             settings::attestations(config, day(started_at)).map_err(|stopped| failed(stopped.into()))?;
         let detector = detector(config, started_at).map_err(|stopped| failed(stopped.into()))?;
-        let detect = detector.as_ref().map(|detector| || detector.detect());
         let scan = Scan {
             config,
             controls,
@@ -130,7 +129,7 @@ fn work(jobs: Vec<Ready>, archive: Arc<Archive>) -> Work {
             save_inventory: None,
             since: None,
             deadline: None,
-            detect: detect.as_ref().map(|detect| detect as &dyn Fn() -> Detections),
+            detector: detector.as_ref(),
             audience: &Log,
         };
         scan::perform(&scan, until.clone()).map_err(failed)

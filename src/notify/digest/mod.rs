@@ -15,7 +15,7 @@ use super::about::About;
 use crate::config::Rule;
 use crate::controls::VerdictKind;
 use crate::inventory::AccountState;
-use crate::report::{Report, printable};
+use crate::report::{Report, Undelivered, printable};
 
 pub(super) use subject::ascii;
 
@@ -23,6 +23,9 @@ pub(super) use subject::ascii;
 const MAX_ROWS: usize = 20;
 /// Characters of a name, a title or a message.
 const MAX_CHARS: usize = 120;
+
+/// Messages of the earlier run, which were not delivered, that are named.
+const MAX_UNDELIVERED: usize = 3;
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -142,7 +145,7 @@ impl Digest {
         Some(Self {
             subject: shown(&format!("[Upright] {headline}: {name}, {date}"), 200),
             headline,
-            notice: notice(report),
+            notice: notice(report, &about),
             link: wording.report_url.unwrap_or_default().to_owned(),
             facts: facts(report, &about, &name),
             sections: parts.sections(),
@@ -196,12 +199,30 @@ fn scope(report: &Report) -> String {
     }
 }
 
-fn notice(report: &Report) -> String {
+fn notice(report: &Report, about: &About<'_>) -> String {
     let mut notice = notice_of_findings(report).to_owned();
+    if let Some(left_out) = &report.left_out {
+        let unlisted = left_out.findings();
+        let words = format!(
+            "{unlisted} findings are counted and not listed; the run keeps a report of each account."
+        );
+        notice = [notice, words].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    }
     let missed = report.detections.as_ref().map(|detections| detections.missed()).unwrap_or_default();
     if !missed.is_empty() {
         notice.push_str(if notice.is_empty() { "" } else { " " });
         notice.push_str(&shown(&format!("Not all events were looked at: {}.", missed.join("; ")), 500));
+    }
+    // Addresses of others are in it.
+    for line in report
+        .undelivered
+        .iter()
+        .filter(|_| !about.is_limited())
+        .flat_map(Undelivered::lines)
+        .take(MAX_UNDELIVERED)
+    {
+        notice.push_str(if notice.is_empty() { "" } else { " " });
+        notice.push_str(&shown(&format!("{line}."), 500));
     }
     notice
 }

@@ -8,10 +8,14 @@ use super::{Cell, ChangeNumbers, MAX_CHARS, MAX_ROWS, Numbers, Row, Section, sho
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::{Finding, WaiverRow};
 use crate::report::html::Score;
-use crate::report::{ControlRow, DetectionRow, EventRuleRow, Gap, Group, Past, Report};
+use crate::report::{
+    Authors, ControlRow, Counts, DetectionRow, EventRuleRow, Gap, Group, LeftOut, Past, Report,
+};
 
 /// Characters of what to do about a gap, which is of no use when it is cut early.
 const MAX_REMEDY_CHARS: usize = 400;
+/// Characters of who made a change: names that others chose are in it.
+const MAX_WHO_CHARS: usize = 300;
 /// Places of a gap.
 const MAX_PLACES: usize = 6;
 
@@ -26,6 +30,8 @@ const FRAMEWORKS: &[&str] = &["Framework", "Score"];
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     report: &'a Report,
+    /// Whether the receiver is told of a part only.
+    is_limited: bool,
     names: Names<'a>,
     /// Failures that nobody accepts.
     failing: Vec<&'a Finding>,
@@ -37,6 +43,8 @@ pub(super) struct Parts<'a> {
     detected: Vec<Detected<'a>>,
     waivers: Vec<&'a WaiverRow>,
     scores: Vec<(&'a str, Score)>,
+    /// What the report counts and does not list, for a rule that takes all of it.
+    left_out: Option<&'a LeftOut>,
 }
 
 #[derive(Debug)]
@@ -90,12 +98,14 @@ impl<'a> Parts<'a> {
         let waivers = report.waivers.iter().filter(|_| !about.is_limited());
         Self {
             report,
+            is_limited: about.is_limited(),
             names: Names::of(report),
             failing,
             waived: waived.len() as u64,
             not_observed,
             changed,
             gaps,
+            left_out: report.left_out.as_ref().filter(|_| !about.is_limited()),
             detected: detected(report, about),
             waivers: waivers.flat_map(|waivers| waivers.to_look_at()).collect(),
             scores,
@@ -106,16 +116,25 @@ impl<'a> Parts<'a> {
         let critical = |findings: &[&Finding]| {
             findings.iter().filter(|finding| finding.severity == Severity::Critical).count() as u64
         };
+        // What the report counts and does not list belongs to every rule that takes all of it.
+        let unlisted = self.left_out.into_iter().flat_map(|left_out| left_out.controls.values());
+        let unlisted = unlisted.fold(Counts::zero(), |sum, counts| sum.plus(*counts));
+        let unlisted_critical = self
+            .left_out
+            .and_then(|left_out| left_out.failing.get(&Severity::Critical))
+            .copied()
+            .unwrap_or(0);
         Numbers {
-            failing: self.failing.len() as u64,
-            critical: critical(&self.failing),
-            waived: self.waived,
-            not_observed: self.not_observed.len() as u64,
+            failing: self.failing.len() as u64 + unlisted.open_failures(),
+            critical: critical(&self.failing) + unlisted_critical,
+            waived: self.waived + unlisted.waived,
+            not_observed: self.not_observed.len() as u64 + unlisted.unknown,
             detections: self.detected.iter().map(|detected| detected.found).sum(),
             changes: self.changed.as_ref().map(|changed| ChangeNumbers {
-                new: changed.new.len() as u64,
+                new: changed.new.len() as u64 + self.left_out.map_or(0, |left_out| left_out.new),
                 new_critical: critical(&changed.new),
-                newly_judged: changed.newly_judged.len() as u64,
+                newly_judged: changed.newly_judged.len() as u64
+                    + self.left_out.map_or(0, |left_out| left_out.newly_judged),
                 resolved: changed.resolved.len() as u64,
                 no_longer_observed: changed.no_longer_observed.len() as u64,
             }),
@@ -125,7 +144,7 @@ impl<'a> Parts<'a> {
     pub(super) fn sections(&self) -> Vec<Section> {
         let mut sections = Vec::new();
         if let Some(changed) = &self.changed {
-            sections.push(self.found("new", "New failures", "", &changed.new));
+            sections.push(self.found("new", "New failures", &self.not_looked_up(), &changed.new));
             let note = "They fail, and the earlier run did not look at them.";
             sections.push(self.found(
                 "newly_judged",
@@ -153,10 +172,22 @@ impl<'a> Parts<'a> {
         sections
     }
 
+    /// That it is not known of some who made the change, for who is told everything.
+    fn not_looked_up(&self) -> String {
+        let authors = self.report.changes.iter().filter_map(|changes| changes.authors.as_ref());
+        let gaps: Vec<String> = authors.filter(|_| !self.is_limited).flat_map(Authors::gaps).collect();
+        shown(&gaps.join("; "), MAX_REMEDY_CHARS)
+    }
+
     fn found(&self, id: &'static str, title: &'static str, note: &str, findings: &[&Finding]) -> Section {
         let rows = findings.iter().map(|finding| {
             let place = (finding.account.as_str(), finding.region.as_str());
-            self.names.row(finding.severity, &finding.control, &finding.subject(), place)
+            let mut row = self.names.row(finding.severity, &finding.control, &finding.subject(), place);
+            let change = self.report.changes.as_ref().and_then(|changes| changes.last_change(&finding.id));
+            if let Some((change, resource)) = change.zip(row.cells.last_mut()) {
+                resource.note = format!("{}; {}", resource.note, shown(&change.words(), MAX_WHO_CHARS));
+            }
+            row
         });
         section(id, title, note.to_owned(), RESOURCES, rows)
     }
@@ -302,14 +333,18 @@ impl<'a> Names<'a> {
 /// told of the detections that are kept in full, since the others are counted over all accounts.
 fn detected<'a>(report: &'a Report, about: &About<'_>) -> Vec<Detected<'a>> {
     let Some(detections) = &report.detections else { return Vec::new() };
+    let rows = detections.detections.iter();
+    let rows = rows.filter(|row| row.account.as_deref().is_none_or(|account| about.takes_account(account)));
+    // The newest of each rule, which stands first, and how many there are.
+    let mut by_rule: HashMap<&str, (&DetectionRow, u64)> = HashMap::new();
+    for row in rows {
+        by_rule.entry(&row.rule).or_insert((row, 0)).1 += 1;
+    }
     let told = detections.rules.iter().filter(|rule| rule.found > 0 && about.takes_rule(rule.severity));
     let detected = told.map(|rule| {
-        let mut rows = detections.detections.iter().filter(|row| {
-            row.rule == rule.id && row.account.as_deref().is_none_or(|account| about.takes_account(account))
-        });
-        // They stand newest first.
-        let newest = rows.next();
-        let seen = u64::from(newest.is_some()) + rows.count() as u64;
+        let kept = by_rule.get(rule.id.as_str());
+        let seen = kept.map_or(0, |(_, seen)| *seen);
+        let newest = kept.map(|(newest, _)| *newest);
         Detected { rule, found: if about.limits_accounts() { seen } else { rule.found }, newest }
     });
     detected.filter(|detected| detected.found > 0).collect()

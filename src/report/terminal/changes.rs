@@ -6,7 +6,13 @@ use std::collections::HashSet;
 use super::{NEW, Summary};
 use crate::findings::Finding;
 use crate::report::screen::{Paint, padded};
-use crate::report::{Changes, Past, text};
+use crate::report::{Authors, Changes, Past, Undelivered, text};
+
+/// Accounts and controls of a change of the scope that are named.
+const SCOPE_NAMED: usize = 3;
+
+/// What stands before who made a change: it begins below the control.
+const WHO: &str = "                ";
 
 impl Summary<'_> {
     /// One line of the headline.
@@ -31,6 +37,16 @@ impl Summary<'_> {
             }
         }
         self.screen.list(&pieces);
+        for line in changes.scope.lines_naming(SCOPE_NAMED) {
+            self.screen.wrapped((Paint::Dim, "scope: "), 7, &line);
+        }
+    }
+
+    /// What the earlier run could not deliver.
+    pub(super) fn undelivered(&mut self) {
+        for line in self.report.undelivered.iter().flat_map(Undelivered::lines) {
+            self.screen.wrapped((Paint::Yellow, ""), 4, &line);
+        }
     }
 
     /// The failures that were not there, worst first.
@@ -61,8 +77,14 @@ impl Summary<'_> {
                 (Paint::Plain, self.names.resource(finding)),
                 (Paint::Dim, &place),
             ]);
+            if let Some(change) = changes.last_change(&finding.id) {
+                self.screen.wrapped((Paint::Plain, WHO), WHO.len(), &change.words());
+            }
         }
         self.left_out(new.len().saturating_sub(most));
+        for gap in changes.authors.iter().flat_map(Authors::gaps) {
+            self.screen.wrapped((Paint::Yellow, "  "), 4, &gap);
+        }
     }
 
     /// The failures that were there, by what is known about them now.

@@ -121,6 +121,7 @@ impl<'a> Summary<'a> {
         ];
         self.screen.list(&numbers);
         self.changed();
+        self.undelivered();
         let severities: Vec<(Paint, String)> = self
             .figures
             .failing
@@ -137,6 +138,9 @@ impl<'a> Summary<'a> {
         }
         if let Some(detections) = &self.report.detections {
             self.screen.paragraph("", &detections.headline());
+        }
+        if let Some(left_out) = &self.report.left_out {
+            self.screen.paragraph("", &left_out.words(self.report));
         }
         let run = &self.report.run;
         self.screen.list(&[

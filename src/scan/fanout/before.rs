@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::super::keeping::{find_earlier, read_report_object};
+use super::super::keeping::{find_earlier, read_report_object, undelivered};
 use super::part::report_name;
 use crate::archive::{Archive, Manifest, REPORT};
-use crate::report::Report;
+use crate::report::{Report, Undelivered};
 
 /// An earlier run, done by one process or by many.
 pub(super) struct Before<'a> {
@@ -36,6 +36,11 @@ impl<'a> Before<'a> {
         } else {
             Ok(self.whole.of_account(id))
         }
+    }
+
+    /// What it could not deliver.
+    pub(super) fn undelivered(&self) -> Option<Undelivered> {
+        undelivered(&self.manifest)
     }
 
     /// The accounts that it judged.

@@ -9,8 +9,10 @@ use std::thread;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::super::detect::detector;
 use super::super::keeping::{self, Stored, failed, packed_page, packed_report};
-use super::super::{Failed, Stopped, day, rate, telling, write_reports};
+use super::super::who::happened;
+use super::super::{Failed, Stopped, Until, day, rate, telling, write_reports};
 use super::Fanout;
 use super::before::Before;
 use super::part::{Part, report_name};
@@ -120,15 +122,18 @@ impl Fanout<'_> {
             finished_at: Timestamp::now(),
             earlier: before.as_ref().map(|before| &before.whole),
         });
+        report.undelivered = before.as_ref().and_then(Before::undelivered);
         report.carry_on(before.as_ref().map(|before| &before.whole));
+        let detector = detector(self.config, plan.started_at)?;
+        happened(&mut report, detector.as_ref(), self.config, true, &mut Until::Interrupted)?;
         Ok((report, asked))
     }
 
     /// The accounts of the run with what is known of them, by id, and what they must know of each other.
     fn members(&self, run: &RunId, plan: &Plan) -> Result<Members, Stopped> {
-        let share = plan.accounts.len().div_ceil(READERS).max(1);
+        let share = plan.accounts.to_scan.len().div_ceil(READERS).max(1);
         let read: Vec<Result<Member, Stopped>> = thread::scope(|scope| {
-            let running = plan.accounts.chunks(share).map(|some| {
+            let running = plan.accounts.to_scan.chunks(share).map(|some| {
                 scope.spawn(move || some.iter().map(|account| self.member(run, account)).collect::<Vec<_>>())
             });
             let running: Vec<_> = running.collect();
@@ -136,7 +141,9 @@ impl Fanout<'_> {
             done.flat_map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         let mut accounts = read.into_iter().collect::<Result<Vec<Member>, Stopped>>()?;
-        accounts.extend(plan.left_out.iter().map(|account| Member { account: account.clone(), part: None }));
+        accounts.extend(
+            plan.accounts.left_out.iter().map(|account| Member { account: account.clone(), part: None }),
+        );
         accounts.sort_by(|a, b| a.account.id.cmp(&b.account.id));
         let mut facts = Facts::default();
         let mut unnamed = HashMap::new();
@@ -148,7 +155,7 @@ impl Fanout<'_> {
             }
         }
         let all: Vec<Account> = accounts.iter().map(|member| member.account.clone()).collect();
-        facts.complete(&all, plan.unseen.as_ref());
+        facts.complete(&all, plan.accounts.unseen.as_ref());
         Ok(Members { accounts, facts, unnamed })
     }
 

@@ -26,6 +26,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+pub use part::{Observed, Part};
+pub use plan::Accounts;
+
 use super::Audience;
 use crate::archive::{Archive, RunId};
 use crate::config::{Attestation, Config};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::keeping::failed;
+use super::super::keeping::{self, failed};
 use super::super::threads::block_on;
 use super::super::{Asked, Stopped, Until, day, settings};
 use super::plan::json;
@@ -19,7 +19,7 @@ use settings::Waivers;
 
 /// What is known of an account when it is scanned, without reading its inventory.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Part {
+pub struct Part {
     pub(super) account: Account,
     /// What was observed.
     pub(super) inventory: StoredObject,
@@ -60,7 +60,7 @@ fn names(account: &str) -> (String, String) {
 
 /// What the report of an account is called in the run.
 pub(super) fn report_name(account: &str) -> String {
-    format!("{account}.report.json.zst")
+    keeping::report_name(account)
 }
 
 impl Fanout<'_> {
@@ -73,7 +73,7 @@ impl Fanout<'_> {
     pub fn scan_account(&self, run: &RunId, account: &str, mut until: Until) -> Result<Scanned, Stopped> {
         let started = Instant::now();
         let plan = self.planned(run)?;
-        let Some(account) = plan.accounts.into_iter().find(|planned| planned.id == account) else {
+        let Some(account) = plan.accounts.to_scan.into_iter().find(|planned| planned.id == account) else {
             return Err(Stopped::usage(miette::miette!(
                 "account `{account}` is none of the plan of run {run}"
             )));
@@ -90,8 +90,7 @@ impl Fanout<'_> {
         let Asked { wanted, scope } = Asked::of(self.controls, self.config, waivers.as_ref());
         let observed = block_on(self.observe(account, &wanted, &scope), until.comes())?;
         until.check()?;
-        let part = self.put(run, observed)?;
-        Ok(part.scanned(started.elapsed().as_secs_f64()))
+        Ok(self.put(run, observed)?.scanned(started.elapsed().as_secs_f64()))
     }
 
     async fn observe(&self, account: Account, wanted: &Wanted, scope: &Scope) -> Result<Observed, Stopped> {
@@ -118,7 +117,11 @@ impl Fanout<'_> {
         Ok(Observed { inventory, calls: aws.meters.operations(), tally: aws.meters.tally() })
     }
 
-    fn put(&self, run: &RunId, observed: Observed) -> Result<Part, Stopped> {
+    /// Puts into a run what was observed of an account: the account is scanned then.
+    ///
+    /// # Errors
+    /// When the archive cannot be written, or nothing was observed.
+    pub fn put(&self, run: &RunId, observed: Observed) -> Result<Part, Stopped> {
         let Observed { inventory, calls, tally } = observed;
         let Some(account) = inventory.accounts.first().cloned() else {
             return Err(Stopped::could_not_run(miette::miette!("nothing was observed of the account")));
@@ -153,10 +156,14 @@ impl Fanout<'_> {
 }
 
 /// What was observed in an account, and what that took.
-struct Observed {
-    inventory: Inventory,
-    calls: Vec<OperationCount>,
-    tally: Tally,
+#[derive(Debug)]
+pub struct Observed {
+    /// The account and what is in it.
+    pub inventory: Inventory,
+    /// Calls by operation.
+    pub calls: Vec<OperationCount>,
+    /// Calls in all.
+    pub tally: Tally,
 }
 
 /// Whether it may go better a little later.

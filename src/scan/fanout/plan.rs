@@ -20,12 +20,20 @@ const ACCOUNTS: &str = "accounts.json";
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) started_at: Timestamp,
+    #[serde(flatten)]
+    pub(super) accounts: Accounts,
+}
+
+/// The accounts of a run before any is looked at.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Accounts {
     /// Those to scan, by id.
-    pub(super) accounts: Vec<Account>,
+    #[serde(rename = "accounts")]
+    pub to_scan: Vec<Account>,
     /// Those that are not scanned.
-    pub(super) left_out: Vec<Account>,
+    pub left_out: Vec<Account>,
     /// Why it is not known what the organization is.
-    pub(super) unseen: Option<Unseen>,
+    pub unseen: Option<Unseen>,
 }
 
 impl Fanout<'_> {
@@ -35,12 +43,25 @@ impl Fanout<'_> {
     /// # Errors
     /// When the accounts cannot be found, or the archive cannot be written.
     pub fn plan(&self, execution: Option<&str>, started_at: Timestamp) -> Result<Planned, Stopped> {
+        self.plan_of(execution, started_at, || self.find(started_at))
+    }
+
+    /// The same, of accounts that `find` says.
+    ///
+    /// # Errors
+    /// Those of `find`, or when the archive cannot be written.
+    pub fn plan_of(
+        &self,
+        execution: Option<&str>,
+        started_at: Timestamp,
+        find: impl FnOnce() -> Result<Accounts, Stopped>,
+    ) -> Result<Planned, Stopped> {
         let run = self.begin(execution, started_at)?;
         let plan = match self.read_plan(&run)? {
             Some(plan) => plan,
-            None => self.make_plan(&run, started_at)?,
+            None => self.write_down(&run, Plan { started_at, accounts: find()? })?,
         };
-        Ok(Planned { accounts: plan.accounts.len(), items: self.items(&run), run })
+        Ok(Planned { accounts: plan.accounts.to_scan.len(), items: self.items(&run), run })
     }
 
     fn begin(&self, execution: Option<&str>, started_at: Timestamp) -> Result<RunId, Stopped> {
@@ -53,7 +74,7 @@ impl Fanout<'_> {
         Ok(run)
     }
 
-    fn make_plan(&self, run: &RunId, started_at: Timestamp) -> Result<Plan, Stopped> {
+    fn find(&self, started_at: Timestamp) -> Result<Accounts, Stopped> {
         let waivers = Waivers::read(self.config, day(started_at))?;
         let asked = Asked::of(self.controls, self.config, waivers.as_ref());
         let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
@@ -65,10 +86,13 @@ impl Fanout<'_> {
             discover(&caller, &own, &asked.scope).await.map_err(|error| could_not(&error))
         };
         let Discovery { targets, left_out, unseen } = block_on(find, interrupted("interrupted"))?;
-        let accounts = targets.into_iter().map(|target| target.account).collect();
-        let plan = Plan { started_at, accounts, left_out, unseen };
+        let to_scan = targets.into_iter().map(|target| target.account).collect();
+        Ok(Accounts { to_scan, left_out, unseen })
+    }
+
+    fn write_down(&self, run: &RunId, plan: Plan) -> Result<Plan, Stopped> {
         // The plan is last: where it is, so is the list.
-        for (name, text) in [(ACCOUNTS, json(&plan.accounts)?), (PLAN, json(&plan)?)] {
+        for (name, text) in [(ACCOUNTS, json(&plan.accounts.to_scan)?), (PLAN, json(&plan)?)] {
             self.archive.put_part(run, name, &text).map_err(|error| failed(&error))?;
         }
         Ok(plan)
