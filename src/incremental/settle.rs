@@ -174,6 +174,7 @@ impl Follower {
             account_name: account.name.clone(),
             account_tags: account.tags.clone(),
             cause: touch.cause.clone(),
+            is_certain: touch.why_all.is_empty(),
             events: u64::try_from(touch.event_ids.len()).unwrap_or(u64::MAX),
             observed_at: overlay.observed_at,
         })

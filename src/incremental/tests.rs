@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use upright_testkit::{Answer, Call, Emulator, Server};
+use upright_testkit::{Answer, Call, Emulator, Fault, Match, Server};
 
 use super::*;
 use crate::accounts::{Discovery, Scope, Target};
@@ -433,6 +433,24 @@ async fn at_the_deadline_what_was_not_looked_at_is_handed_back() {
     // And the next try finds it.
     world.set(|cloud| cloud.put("logs", true));
     assert_eq!(world.follow(&events).await.changes.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_before_the_deadline_counts() {
+    let world = World::new(&[("logs", false)]).await;
+    world.set(|cloud| cloud.put("logs", true));
+    let answering = Arc::clone(&world.cloud);
+    let hanging = Server::canned(move |call| answering.lock().unwrap().answer(call))
+        .fault(Match::service("s3control"), Fault::Hang)
+        .start()
+        .unwrap();
+    let events = [put_policy("logs", "e-1", 0), event("PutAccountPublicAccessBlock", json!({}), "e-2", 0)];
+    let deadline = Instant::now() + Duration::from_secs(8);
+    let outcome = world.follower.follow(&entry(hanging.port()), touches(&events), deadline).await;
+    assert!(Instant::now() < deadline);
+    assert_eq!(outcome.changes.iter().map(verdicts).collect::<Vec<_>>(), [("logs", OPENED.0, OPENED.1)]);
+    let [left] = outcome.left.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!(left.touch.event_ids, BTreeSet::from(["e-2".to_owned()]));
 }
 
 /// A receiver of webhooks that answers with these, one after the other, and then takes everything.
