@@ -13,6 +13,7 @@ mod hex;
 pub mod incremental;
 pub mod inventory;
 pub mod notify;
+pub mod remedy;
 pub mod report;
 pub mod run;
 pub mod scan;

@@ -10,6 +10,7 @@ use upright::aws::Aws;
 use upright::events::batch::Node;
 use upright::incremental::{Entry, Touch, coalesce};
 use upright::notify::Telling;
+use upright::remedy::remedy;
 use upright::report::printable;
 use upright::scan::{Stopped, settings, telling};
 
@@ -107,6 +108,13 @@ fn try_to_follow(ready: &Ready, touched: &Touched, deadline: Instant) -> Result<
         let touches = touched.settled.iter().map(|(_, touch)| touch.clone());
         let outcome = follower.follow(&entry, touches, deadline).await;
         let mut followed = Followed::default();
+        let remedied = remedy(&config.remediation, &outcome.changes, &entry.own).await;
+        for one in &remedied {
+            match &one.outcome {
+                Ok(_) => tracing::info!("{one}"),
+                Err(_) => tracing::error!("{one}"),
+            }
+        }
         for left in &outcome.left {
             let text = format!("{} of {}: {}", left.touch.kind.name, left.touch.account, left.why);
             tracing::warn!(left = %printable(&text), "What an event touched is to be looked at again.");
@@ -154,6 +162,7 @@ fn try_to_follow(ready: &Ready, touched: &Touched, deadline: Instant) -> Result<
             "left": outcome.left.len(),
             "changes": outcome.changes.len(),
             "messages": told,
+            "remedies": remedied.iter().filter(|one| matches!(one.outcome, Ok(Some(_)))).count(),
         });
         Ok(followed)
     })

@@ -258,3 +258,31 @@ fn a_configuration_comes_from_s3_with_its_rules() {
     let answer = world.function_at(&world.moto.env(), &missing).invoke(&event_bridge(&sign_in(1)));
     assert!(answer.failed().1.contains("nowhere/upright.yaml"), "{answer:?}");
 }
+
+/// Not a test of anything: `cargo nextest run --run-ignored only --no-capture --test lambda_events` prints how long the
+/// function takes, of whatever build it is.
+#[test]
+#[ignore = "it measures"]
+fn how_long_it_takes() {
+    let world = World::new("");
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for process in 0..5 {
+        let mut function = world.function();
+        function.invoke(&event_bridge(&sign_in(1_000 * process)));
+        cold.push(function.started.elapsed());
+        for n in 1..20 {
+            warm.push(function.invoke(&event_bridge(&sign_in(1_000 * process + n))).took);
+        }
+    }
+    for (name, mut times) in
+        [("cold, from the start of the process to the first answer", cold), ("warm", warm)]
+    {
+        times.sort();
+        println!(
+            "{name}: median {:?}, worst {:?} of {}",
+            times[times.len() / 2],
+            times[times.len() - 1],
+            times.len()
+        );
+    }
+}

@@ -9,8 +9,8 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::{Gate, Pass, World, again, event_bridge, queue};
 use jiff::Timestamp;
@@ -85,4 +85,38 @@ fn a_change_is_told_at_once_where_everything_works() {
     let answer = function.invoke(&event_bridge(&refused));
     assert_eq!(answer.done()["posture"]["touched"], 0, "{answer:?}");
     assert_eq!(world.subjects(), [""; 0]);
+}
+
+#[test]
+fn a_remedy_is_started_once_and_in_a_dry_run_never() {
+    let world = World::new(
+        "enable: [s3-bucket-not-public]\nremediation:\n  - { control: s3-bucket-not-public, ssm_document: Close-Bucket, \
+         dry_run: false, parameters: { S3BucketName: '${name}', Account: '${account}' } }\n  - { control: \
+         s3-bucket-not-public, lambda: 'arn:aws:lambda:us-east-1:123456789012:function:repair' }\n",
+    );
+    let started = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&started);
+    // moto starts no documents.
+    let gate = Gate::before(world.moto.port(), move |line, body| {
+        if body.contains("DocumentName") || line.contains("/functions/") {
+            noted.lock().unwrap().push(format!("{line}\n{body}"));
+            return Pass::Answered(r#"{"AutomationExecutionId":"e-1"}"#);
+        }
+        Pass::Through
+    });
+    let mut function = world.function_at(&gate.env(world.moto.env()), &[]);
+    function.invoke(&json!({ "task": "scan" })).done();
+    world.make_public(common::TRAIL);
+    let event = event_bridge(&put_bucket_policy(common::TRAIL, 1));
+    let answer = function.invoke(&event);
+    assert_eq!(answer.done()["posture"]["remedies"], 1, "{answer:?} {}", function.log().join("\n"));
+    function.invoke(&event);
+    let started = started.lock().unwrap();
+    assert_eq!(started.len(), 1, "{started:?}");
+    let body: Value = serde_json::from_str(started[0].split_once('\n').unwrap().1).unwrap();
+    assert_eq!(body["DocumentName"], "Close-Bucket");
+    assert_eq!(body["Parameters"], json!({ "S3BucketName": [common::TRAIL], "Account": [OWN] }));
+    assert_eq!(body["ClientToken"].as_str().unwrap().len(), 36);
+    let log = function.log();
+    assert!(log.iter().any(|line| line.contains("function:repair would be started")), "{log:?}");
 }

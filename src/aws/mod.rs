@@ -403,6 +403,7 @@ clients! {
     ses => aws_sdk_sesv2,
     sns => aws_sdk_sns,
     sqs => aws_sdk_sqs,
+    ssm => aws_sdk_ssm,
     sso => aws_sdk_ssoadmin,
     sts => aws_sdk_sts,
 }

@@ -13,6 +13,7 @@ use crate::events::remote::policy::{self, Wanted};
 use crate::events::remote::queue;
 use crate::events::remote::s3::Address;
 use crate::notify::Receiver;
+use crate::remedy;
 use crate::run::{policies, trust_policy};
 use crate::scan::day;
 
@@ -22,6 +23,7 @@ use crate::scan::day;
     upright iam-policy --organization --role scanner     for the credentials the scan starts with\n  \
     upright iam-policy --organization --role member      for the role in every other account\n  \
     upright iam-policy --events s3://trail-bucket/AWSLogs/    for `upright events scan` of that\n  \
+    upright iam-policy --remediation                     for what `remediation` starts\n  \
     upright iam-policy --trust 111122223333 --external-id X   who may assume that role")]
 pub(super) struct IamPolicyArguments {
     #[command(flatten)]
@@ -53,6 +55,9 @@ pub(super) struct IamPolicyArguments {
     /// With --events or --sqs: the KMS key that encrypts them, by ARN [default: any, through S3 and SQS alone]
     #[arg(long, value_name = "ARN")]
     kms_key: Vec<String>,
+    /// Print what the key `remediation` of the configuration needs instead
+    #[arg(long)]
+    remediation: bool,
     /// Partition of the accounts
     #[arg(long, default_value = "aws", value_parser = ["aws", "aws-us-gov", "aws-cn"])]
     partition: String,
@@ -88,6 +93,10 @@ pub(super) fn run(arguments: IamPolicyArguments) -> Done {
         return print_json(&policy::policy(&wanted, &arguments.partition));
     }
     let config = arguments.scope.config()?;
+    if arguments.remediation {
+        let statements = remedy::statements(&config.remediation, &arguments.partition);
+        return print_json(&serde_json::json!({ "Version": "2012-10-17", "Statement": statements }));
+    }
     if let Some(scanner) = &arguments.trust {
         return print_json(&trust_policy(scanner, config.external_id.as_deref(), &arguments.partition));
     }

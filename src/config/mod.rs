@@ -12,6 +12,7 @@ mod append;
 mod attestation;
 mod error;
 mod notify;
+mod remediation;
 mod schedule;
 mod value;
 mod waivers;
@@ -30,6 +31,7 @@ pub use notify::{
     Mail, MailAddress, Notify, Recipients, Rule, SecretArn, SecretSource, Security, Ses, Smtp, Topic,
     TopicArn, Via, WebAddress, Webhook, WebhookFormat, When, is_this_machine,
 };
+pub use remediation::{DocumentName, FunctionArn, Remedy, Starts};
 pub use schedule::{Listen, ScheduledJob, ZoneName};
 pub use value::{AccountId, BadAccountId, BadRegionName, ParameterValue, RegionName};
 pub use waivers::{
@@ -189,6 +191,9 @@ pub struct Config {
     /// Who is told about a scan when its reports are written, and when it could not run: by mail, webhook or SNS.
     /// Default: nobody.
     pub notify: Option<Notify>,
+    /// What the Lambda function starts when an event makes a control fail: a document of Systems Manager or a function.
+    /// Default: nothing. `upright iam-policy --remediation` says what that needs.
+    pub remediation: Vec<Remedy>,
     /// Severity from which a failure makes the exit code 1. Default: `low`, so that controls
     /// that only inform do not.
     pub fail_on: Severity,
@@ -247,6 +252,7 @@ impl Default for Config {
             keep_days: None,
             send: Vec::new(),
             notify: None,
+            remediation: Vec::new(),
             fail_on: Severity::Low,
             schedule: Vec::new(),
             listen: Listen::default(),

@@ -130,6 +130,8 @@ notify:
     - { url: { file: slack }, format: slack, when: failures }
   topics:
     - arn: arn:aws:sns:eu-west-1:111122223333:upright
+remediation:
+  - { control: s3-bucket-not-public, ssm_document: Close-Bucket, dry_run: false, parameters: { Bucket: "${name}" } }
 out: reports
 formats: [html]
 html_max_findings: 5000
