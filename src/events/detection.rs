@@ -118,7 +118,7 @@ pub struct EventText(Arc<str>);
 impl EventText {
     /// The text of a record.
     pub(super) fn of(record: &Record<'_>) -> Self {
-        Self(record.json().compact().into())
+        Self(record.compact().into())
     }
 
     /// The JSON.

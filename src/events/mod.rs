@@ -4,6 +4,7 @@
 //! a match becomes a [`detection::Detection`].
 
 pub mod attack;
+mod check;
 pub mod detection;
 pub mod engine;
 pub mod examples;
