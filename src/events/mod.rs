@@ -8,6 +8,7 @@ mod check;
 pub mod detection;
 pub mod engine;
 pub mod examples;
+mod facts;
 pub mod falco;
 mod identity;
 pub mod integrity;

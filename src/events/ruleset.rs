@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attack::{Attack, AttackFilter};
-use super::detection::{Actor, Detection, EventText};
+use super::detection::{About, Detection};
 use super::engine::predicate::Predicate;
 use super::engine::{Engine, Scratch};
 use super::falco::{self, FalcoRule, Output};
@@ -308,8 +308,8 @@ pub struct Match<'r, 'e> {
     pub record: &'e Record<'e>,
     /// The running number of the event.
     number: u64,
-    /// The text of the event, made for the first detection of it.
-    text: &'e OnceCell<EventText>,
+    /// What all detections of the event have in common, made for the first of them.
+    about: &'e OnceCell<About>,
 }
 
 impl RuleSet {
@@ -395,7 +395,7 @@ impl RuleSet {
             return;
         }
         let mut is_falco_event = None;
-        let text = OnceCell::new();
+        let about = OnceCell::new();
         for rule in matched {
             let Some(rule) = self.rules.get(*rule) else { continue };
             if rule.info.language == Language::Falco {
@@ -409,7 +409,7 @@ impl RuleSet {
                     *known = false;
                 }
             }
-            found(Match { rule, record, number, text: &text });
+            found(Match { rule, record, number, about: &about });
         }
     }
 
@@ -473,32 +473,33 @@ impl Match<'_, '_> {
     /// What is told of it.
     #[must_use]
     pub fn detection(&self) -> Detection {
-        let actor = Actor::of(self.record);
-        let output = self.output_about(&actor);
-        let text = self.text.get_or_init(|| EventText::of(self.record)).clone();
-        Detection::new(Arc::clone(&self.rule.info), self.record, text, actor, output)
+        let about = self.about.get_or_init(|| About::of(self.record));
+        Detection::new(Arc::clone(&self.rule.info), self.record, about, self.output())
     }
 
     /// The rule's text with the event's values; for a rule without a text its title and what happened.
     #[must_use]
     pub fn output(&self) -> String {
-        self.output_about(&Actor::of(self.record))
-    }
-
-    fn output_about(&self, actor: &Actor) -> String {
         if let Some(output) = &self.rule.output {
             return output.print(self.record, self.number);
         }
-        let text = |key| self.record.text(key).unwrap_or("unknown".into());
-        format!(
-            "{} (user={}, IP={}, region={}, event={} of {})",
-            self.rule.info.name,
-            actor.name.as_deref().unwrap_or("unknown"),
-            text(Key::SourceIpAddress),
-            text(Key::AwsRegion),
-            text(Key::EventName),
-            text(Key::EventSource),
-        )
+        let facts = &self.about.get_or_init(|| About::of(self.record)).facts;
+        let or_unknown = |text: Option<_>| text.unwrap_or("unknown");
+        [
+            self.rule.info.name.as_str(),
+            " (user=",
+            or_unknown(facts.actor_name()),
+            ", IP=",
+            or_unknown(facts.source_address()),
+            ", region=",
+            or_unknown(facts.region()),
+            ", event=",
+            or_unknown(facts.event_name()),
+            " of ",
+            or_unknown(facts.event_source()),
+            ")",
+        ]
+        .concat()
     }
 
     /// The fields in a Falco rule's text as they are written there, with their values; `None` for an absent one.
