@@ -4,14 +4,18 @@
 //! twice the speed; whatever is not (a broken record, a key with an escape in it, very deep lists) is left to it.
 //! Nothing passes here that it would refuse: the tests hold both against each other.
 
+use super::identity::{Identity, Member};
+
+/// The member whose own members are located on the way, since most rules ask for some of them.
+const IDENTITY: &str = "userIdentity";
 /// Arrays and objects inside one another that are followed here; one bit for each.
 const DEEPEST: u32 = 64;
 
 /// What a text begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// A JSON object.
-    Whole(Shape),
+    Whole(Shape, Option<Identity>),
     /// What may become a JSON object with more text.
     Cut,
     /// `serde_json` has to say.
@@ -35,15 +39,25 @@ pub(super) struct Shape {
 /// What was handed over counts only if the outcome is [`Outcome::Whole`].
 pub(super) fn object<'t>(text: &'t str, mut member: impl FnMut(&'t str, &'t str)) -> Outcome {
     let mut pass = Pass { text, at: 0, levels: 0, is_compact: true };
-    match pass.members(&mut member) {
+    let mut identity = None;
+    match pass.members(&mut member, &mut identity) {
         Ok(()) => {
-            Outcome::Whole(Shape { length: pass.at, levels: pass.levels + 1, is_compact: pass.is_compact })
+            let shape = Shape { length: pass.at, levels: pass.levels + 1, is_compact: pass.is_compact };
+            Outcome::Whole(shape, identity)
         }
-        Err(stop) => stop,
+        Err(Stop::Cut) => Outcome::Cut,
+        Err(Stop::Unsure) => Outcome::Unsure,
     }
 }
 
-/// The way through a text. What stops it is an [`Outcome`] that is not `Whole`.
+/// Why a way through a text ends early; see [`Outcome`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Cut,
+    Unsure,
+}
+
+/// The way through a text.
 struct Pass<'t> {
     text: &'t str,
     at: usize,
@@ -54,7 +68,11 @@ struct Pass<'t> {
 
 impl<'t> Pass<'t> {
     /// The members of the object that the text is, and the brackets around them.
-    fn members(&mut self, member: &mut impl FnMut(&'t str, &'t str)) -> Result<(), Outcome> {
+    fn members(
+        &mut self,
+        member: &mut impl FnMut(&'t str, &'t str),
+        identity: &mut Option<Identity>,
+    ) -> Result<(), Stop> {
         self.expect(b'{')?;
         if self.blanks()? == b'}' {
             self.at += 1;
@@ -63,7 +81,13 @@ impl<'t> Pass<'t> {
         loop {
             let name = self.key()?;
             let start = self.at;
-            self.value()?;
+            if name == IDENTITY && identity.is_none() {
+                let mut located = Identity::empty();
+                self.identity(None, start, 1, &mut located)?;
+                *identity = Some(located);
+            } else {
+                self.value(0)?;
+            }
             let value = self.text.get(start..self.at).unwrap_or_default();
             member(name, value);
             match self.blanks()? {
@@ -72,28 +96,75 @@ impl<'t> Pass<'t> {
                     self.at += 1;
                     return Ok(());
                 }
-                _ => return Err(Outcome::Unsure),
+                _ => return Err(Stop::Unsure),
+            }
+            self.blanks()?;
+        }
+    }
+
+    /// Steps over a `userIdentity` that begins at `start`, or over a member of it, and notes where members stand. Of a
+    /// key that is given twice the first counts. `level` is that of this value; the calls go three levels deep.
+    fn identity(
+        &mut self,
+        parent: Option<Member>,
+        start: usize,
+        level: u32,
+        located: &mut Identity,
+    ) -> Result<(), Stop> {
+        let first = self.byte()?;
+        if first != b'{' {
+            located.has_lists |= first == b'[';
+            return self.value(level - 1);
+        }
+        self.levels = self.levels.max(level);
+        self.at += 1;
+        if self.blanks()? == b'}' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            // A key with an escape in it may be any: that is left to others, as above.
+            let member = Member::named(parent, self.key()?.as_bytes());
+            let from = self.at;
+            match member.filter(|member| !located.has(*member)) {
+                Some(member) => {
+                    if member.is_parent() {
+                        self.identity(Some(member), start, level + 1, located)?;
+                    } else {
+                        self.value(level)?;
+                    }
+                    located.note(member, from - start, self.at - start);
+                }
+                None => self.value(level)?,
+            }
+            match self.blanks()? {
+                b',' => self.at += 1,
+                b'}' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Stop::Unsure),
             }
             self.blanks()?;
         }
     }
 
     /// The byte at this place.
-    fn byte(&self) -> Result<u8, Outcome> {
-        self.text.as_bytes().get(self.at).copied().ok_or(Outcome::Cut)
+    fn byte(&self) -> Result<u8, Stop> {
+        self.text.as_bytes().get(self.at).copied().ok_or(Stop::Cut)
     }
 
     /// Steps over this byte.
-    fn expect(&mut self, expected: u8) -> Result<(), Outcome> {
+    fn expect(&mut self, expected: u8) -> Result<(), Stop> {
         if self.byte()? != expected {
-            return Err(Outcome::Unsure);
+            return Err(Stop::Unsure);
         }
         self.at += 1;
         Ok(())
     }
 
     /// Steps over blanks; the byte behind them.
-    fn blanks(&mut self) -> Result<u8, Outcome> {
+    fn blanks(&mut self) -> Result<u8, Stop> {
         loop {
             match self.byte()? {
                 b' ' | b'\t' | b'\n' | b'\r' => {
@@ -106,11 +177,11 @@ impl<'t> Pass<'t> {
     }
 
     /// Steps over the name that begins here, and over what stands between it and its value; the name.
-    fn key(&mut self) -> Result<&'t str, Outcome> {
+    fn key(&mut self) -> Result<&'t str, Stop> {
         self.expect(b'"')?;
         let start = self.at;
         if self.plain_end()? != b'"' {
-            return Err(Outcome::Unsure);
+            return Err(Stop::Unsure);
         }
         let name = self.text.get(start..self.at).unwrap_or_default();
         self.at += 1;
@@ -118,16 +189,17 @@ impl<'t> Pass<'t> {
         Ok(name)
     }
 
-    fn colon(&mut self) -> Result<(), Outcome> {
+    fn colon(&mut self) -> Result<(), Stop> {
         if self.blanks()? != b':' {
-            return Err(Outcome::Unsure);
+            return Err(Stop::Unsure);
         }
         self.at += 1;
         self.blanks().map(|_| ())
     }
 
-    /// Steps over the value that begins here. Without calling itself: text may nest deeper than a stack.
-    fn value(&mut self) -> Result<(), Outcome> {
+    /// Steps over the value that begins here, inside `outer` levels of the member that it is in. Without calling
+    /// itself: text may nest deeper than a stack.
+    fn value(&mut self, outer: u32) -> Result<(), Stop> {
         // A one for each object that is open here, a zero for each array; the innermost is the lowest bit.
         let (mut objects, mut depth) = (0_u64, 0);
         loop {
@@ -136,10 +208,10 @@ impl<'t> Pass<'t> {
                 open @ (b'{' | b'[') => {
                     self.at += 1;
                     if depth == DEEPEST {
-                        return Err(Outcome::Unsure);
+                        return Err(Stop::Unsure);
                     }
                     depth += 1;
-                    self.levels = self.levels.max(depth);
+                    self.levels = self.levels.max(outer + depth);
                     objects = objects << 1 | u64::from(open == b'{');
                     match (self.blanks()?, open) {
                         (b'}', b'{') | (b']', b'[') => {
@@ -177,23 +249,23 @@ impl<'t> Pass<'t> {
                         objects >>= 1;
                         depth -= 1;
                     }
-                    _ => return Err(Outcome::Unsure),
+                    _ => return Err(Stop::Unsure),
                 }
             }
         }
     }
 
     /// Steps over a name inside a member, which nobody asks for here.
-    fn inner_key(&mut self) -> Result<(), Outcome> {
+    fn inner_key(&mut self) -> Result<(), Stop> {
         if self.byte()? != b'"' {
-            return Err(Outcome::Unsure);
+            return Err(Stop::Unsure);
         }
         self.string()?;
         self.colon()
     }
 
     /// Steps over the string that begins here.
-    fn string(&mut self) -> Result<(), Outcome> {
+    fn string(&mut self) -> Result<(), Stop> {
         self.at += 1;
         while self.plain_end()? == b'\\' {
             self.at += 1;
@@ -203,12 +275,12 @@ impl<'t> Pass<'t> {
                     self.at += 1;
                     for _ in 0..4 {
                         if !self.byte()?.is_ascii_hexdigit() {
-                            return Err(Outcome::Unsure);
+                            return Err(Stop::Unsure);
                         }
                         self.at += 1;
                     }
                 }
-                _ => return Err(Outcome::Unsure),
+                _ => return Err(Stop::Unsure),
             }
         }
         self.at += 1;
@@ -216,32 +288,32 @@ impl<'t> Pass<'t> {
     }
 
     /// Steps up to the next `"` or `\`, which it returns.
-    fn plain_end(&mut self) -> Result<u8, Outcome> {
-        self.at = special(self.text.as_bytes(), self.at).ok_or(Outcome::Cut)?;
+    fn plain_end(&mut self) -> Result<u8, Stop> {
+        self.at = special(self.text.as_bytes(), self.at).ok_or(Stop::Cut)?;
         match self.byte()? {
             byte @ (b'"' | b'\\') => Ok(byte),
-            _ => Err(Outcome::Unsure),
+            _ => Err(Stop::Unsure),
         }
     }
 
-    fn word(&mut self, word: &str) -> Result<(), Outcome> {
+    fn word(&mut self, word: &str) -> Result<(), Stop> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         if !rest.starts_with(word.as_bytes()) {
-            return Err(if word.as_bytes().starts_with(rest) { Outcome::Cut } else { Outcome::Unsure });
+            return Err(if word.as_bytes().starts_with(rest) { Stop::Cut } else { Stop::Unsure });
         }
         self.at += word.len();
         Ok(())
     }
 
     /// Steps over the number that begins here.
-    fn number(&mut self) -> Result<(), Outcome> {
+    fn number(&mut self) -> Result<(), Stop> {
         if self.byte()? == b'-' {
             self.at += 1;
         }
         if self.byte()? == b'0' {
             self.at += 1;
             if self.byte()?.is_ascii_digit() {
-                return Err(Outcome::Unsure);
+                return Err(Stop::Unsure);
             }
         } else {
             self.digits()?;
@@ -261,9 +333,9 @@ impl<'t> Pass<'t> {
     }
 
     /// Steps over at least one digit.
-    fn digits(&mut self) -> Result<(), Outcome> {
+    fn digits(&mut self) -> Result<(), Stop> {
         if !self.byte()?.is_ascii_digit() {
-            return Err(Outcome::Unsure);
+            return Err(Stop::Unsure);
         }
         while self.byte()?.is_ascii_digit() {
             self.at += 1;
@@ -306,6 +378,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::events::json::Json;
 
     /// What `serde_json` says of the object that a text begins with: its length and members, or whether it is cut.
     fn truth(text: &str) -> Result<(usize, BTreeMap<String, &str>), bool> {
@@ -338,10 +411,13 @@ mod tests {
             members.insert(name.to_owned(), value);
         });
         match outcome {
-            Outcome::Whole(shape) => {
+            Outcome::Whole(ref shape, ref identity) => {
                 assert_eq!(truth(text), Ok((shape.length, members)), "{text}");
                 let whole = &text[..shape.length];
-                let compact = crate::events::json::Json::checked(whole).compact() == whole;
+                // Walking it when it is asked for is the simpler truth.
+                let walked = Json::checked(whole).get(IDENTITY).and_then(Identity::of);
+                assert_eq!(*identity, walked, "{text}");
+                let compact = Json::checked(whole).compact() == whole;
                 assert_eq!(shape.is_compact, compact, "{text}");
                 assert_eq!(shape.levels, levels(&serde_json::from_str(whole).unwrap()), "{text}");
             }
@@ -360,7 +436,7 @@ mod tests {
             "{ \"a\" : [ 1 , \"é\" ] ,\r\n\t\"b\" : { \"c\" : 0 } }",
             r#"{"a":1,"a":2}"#,
         ] {
-            assert!(matches!(agrees(text), Outcome::Whole(_)), "{text}");
+            assert!(matches!(agrees(text), Outcome::Whole(..)), "{text}");
             for cut in (0..text.trim_end_matches(" and more").len()).filter(|cut| text.is_char_boundary(*cut))
             {
                 assert_eq!(agrees(&text[..cut]), Outcome::Cut, "{}", &text[..cut]);
@@ -373,7 +449,7 @@ mod tests {
         let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(65), "]".repeat(65));
         let control = "{\"a\":\"\u{1f}\"}";
         let delete = "{\"a\":\"\u{7f}\"}";
-        assert!(matches!(agrees(delete), Outcome::Whole(_)));
+        assert!(matches!(agrees(delete), Outcome::Whole(..)));
         for text in [
             "[]",
             "x",
@@ -408,11 +484,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_identity_is_located_as_it_is_walked() {
+        for identity in [
+            "null",
+            "[]",
+            r#"{"type":"Root"}"#,
+            r#"{ "type" : "A" , "type":"B", "sessionContext": {"attributes":{"mfaAuthenticated":"true"},
+                "sessionIssuer": {"arn": "y", "type": {"type":[1]}, "type": 2}}, "sessionContext":{"sessionIssuer":3}}"#,
+            r#"{"sessionContext":"x","sessionIssuer":{"type":"no"},"attributes":{}}"#,
+            r#"{"sessionContext":[{"sessionIssuer":{"type":"R"}}],"arn":[]}"#,
+            r#"[{"type":"A"}]"#,
+        ] {
+            let text = format!(r#"{{"a":1,"userIdentity": {identity} ,"userIdentity":{{"type":"second"}}}}"#);
+            assert!(matches!(agrees(&text), Outcome::Whole(_, Some(_))), "{text}");
+            for cut in 0..text.len() {
+                assert_eq!(agrees(&text[..cut]), Outcome::Cut);
+            }
+        }
+        assert_eq!(agrees(r#"{"userIdentity":{"\u0061rn":1}}"#), Outcome::Unsure);
+        assert_eq!(agrees(r#"{"userIdentity":{"arn":1,}}"#), Outcome::Unsure);
+        assert_eq!(agrees(r#"{"userIdentity":{"arn":1]}"#), Outcome::Unsure);
+    }
+
     proptest! {
         #[test]
         fn serde_json_agrees_on_what_it_wrote(value in any_object(), pretty in any::<bool>(), cut in any::<prop::sample::Index>()) {
             let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
-            let is_whole = matches!(agrees(&text), Outcome::Whole(_));
+            let is_whole = matches!(agrees(&text), Outcome::Whole(..));
             let escaped = value.as_object().is_some_and(|members| members.keys().any(|key| key.contains(['"', '\\', '\n'])));
             prop_assert!(is_whole || escaped, "{}", text);
             let cut = cut.index(text.len());
@@ -432,7 +531,7 @@ mod tests {
         }
 
         #[test]
-        fn serde_json_agrees_on_anything(text in r#"\{"a":[\[\]{}",:\\ a0-2eE.+\-tfnul\u{0}\u{1f}\u{7f}é/]{0,30}"#) {
+        fn serde_json_agrees_on_anything(text in r#"\{"(a|userIdentity)":[\[\]{}",:\\ a0-2eE.+\-tfnul\u{0}\u{1f}\u{7f}é/]{0,30}"#) {
             agrees(&text);
         }
 

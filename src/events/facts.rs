@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use memchr::{memchr, memmem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -272,7 +273,8 @@ fn touched_resources(record: &Record<'_>) -> Vec<TouchedResource> {
         })
     });
     let named = [Key::RequestParameters, Key::ResponseElements].into_iter().flat_map(|key| {
-        let values = record.value(key).into_iter().flat_map(Json::members);
+        let value = record.value(key).filter(|value| may_hold(*value, "\"arn:"));
+        let values = value.into_iter().flat_map(Json::members);
         values.filter_map(|(_, value)| arn(value)).map(|arn| TouchedResource {
             account: arn.split(':').nth(4).filter(|account| !account.is_empty()).map(str::to_owned),
             arn: arn.into_owned(),
@@ -291,9 +293,18 @@ fn touched_resources(record: &Record<'_>) -> Vec<TouchedResource> {
     resources
 }
 
+/// Whether a name or a text in this may begin with or be `sought`, however it is spelled. Most don't, and searching
+/// takes a fraction of the time of looking at each.
+fn may_hold(value: Json<'_>, sought: &str) -> bool {
+    let text = value.text().as_bytes();
+    memmem::find(text, sought.as_bytes()).is_some() || memchr(b'\\', text).is_some()
+}
+
 /// The bucket that an S3 call is about: management events don't list it under `resources`.
 fn bucket(record: &Record<'_>) -> Option<TouchedResource> {
-    let name = record.at(Key::RequestParameters, &["bucketName"])?.as_str()?;
+    const NAME: &str = "bucketName";
+    let parameters = record.value(Key::RequestParameters).filter(|value| may_hold(*value, NAME))?;
+    let name = parameters.get(NAME)?.as_str()?;
     let partition = match record.aws_region() {
         Some(region) if region.starts_with("cn-") => "aws-cn",
         Some(region) if region.starts_with("us-gov-") => "aws-us-gov",

@@ -158,7 +158,10 @@ impl<'a> Record<'a> {
         let body = text.get(start..).unwrap_or_default();
         let mut record = Self::empty();
         match check::object(body, |name, value| record.note(name, value)) {
-            Outcome::Whole(shape) => {
+            Outcome::Whole(shape, identity) => {
+                if let Some(identity) = identity {
+                    record.identity = OnceCell::from(Some(identity));
+                }
                 let (raw, rest) = body.split_at_checked(shape.length).unwrap_or((body, ""));
                 record.raw = Json::checked(raw);
                 record.shape = Some(shape);
