@@ -311,7 +311,7 @@ fn bucket(record: &Record<'_>) -> Option<TouchedResource> {
         _ => "aws",
     };
     Some(TouchedResource {
-        arn: format!("arn:{partition}:s3:::{name}"),
+        arn: ["arn:", partition, ":s3:::", &*name].concat(),
         kind: Some("AWS::S3::Bucket".to_owned()),
         account: None,
     })

@@ -125,7 +125,7 @@ impl Collector {
     pub fn detection(&mut self, detection: &Detection) {
         let rule = self.rules.entry(detection.rule.id.clone()).or_insert_with(|| OfRule::of(&detection.rule));
         let severity = rule.row.severity;
-        let place = (Reverse(severity), Reverse(detection.time), detection.id.clone());
+        let place = (Reverse(severity), Reverse(detection.facts.time), detection.id.clone());
         if !self.seen.insert(EventId::of(&detection.id)) || self.kept.contains_key(&place) {
             return;
         }
