@@ -439,6 +439,15 @@ mod tests {
         "eventTime":"2024-05-06T07:08:09Z","eventID":"e\u0031"} "#;
 
     #[test]
+    fn a_record_that_is_cut_anywhere_wants_more() {
+        let text = r#"{"a":-1.5e-7,"b":{"c":[true,"\u00e9"]}}"#;
+        for cut in 0..text.len() {
+            let read = Record::read(&text[..cut]).map(|_| ());
+            assert!(matches!(read, Err(RecordError::Incomplete)), "{}: {read:?}", &text[..cut]);
+        }
+    }
+
+    #[test]
     fn every_top_level_value_is_found() {
         let record = Record::parse(RECORD.as_bytes()).unwrap();
         assert_eq!(record.event_name().as_deref(), Some("A"));
