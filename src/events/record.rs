@@ -157,10 +157,11 @@ impl<'a> Record<'a> {
         let start = text.len() - text.trim_ascii_start().len();
         let body = text.get(start..).unwrap_or_default();
         let mut record = Self::empty();
-        match check::object(body, |name, value| record.note(name, value)) {
-            Outcome::Whole(shape, identity) => {
-                if let Some(identity) = identity {
-                    record.identity = OnceCell::from(Some(identity));
+        let mut identity = None;
+        match check::object(body, &mut identity, |name, value| record.note(name, value)) {
+            Outcome::Whole(shape) => {
+                if identity.is_some() {
+                    record.identity = OnceCell::from(identity);
                 }
                 let (raw, rest) = body.split_at_checked(shape.length).unwrap_or((body, ""));
                 record.raw = Json::checked(raw);
