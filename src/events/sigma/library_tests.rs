@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::events::engine::{Engine, Scratch};
 use crate::events::record::Record;
+use crate::events::yaml;
 
 fn load(text: &str) -> Library {
     let mut library = Library::default();
-    library.load(FilePath::new("f.yml"), text);
+    library.load(FilePath::new("f.yml"), text, &yaml::documents(text).unwrap());
     library
 }
 
