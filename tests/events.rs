@@ -289,3 +289,41 @@ fn a_scan_puts_what_happened_beside_what_is() {
     assert_eq!(missing.code, Some(2), "{missing}");
     assert!(missing.stderr.contains("no-such-folder"), "{missing}");
 }
+
+#[test]
+fn patterns_for_event_bridge_are_short_sorted_and_whole() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    let run = offline(&world, &["events", "pattern"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let patterns = lines(&run);
+    assert!(patterns.len() > 1 && run.stdout.lines().all(|line| line.len() <= 4_096), "{run}");
+    for (source, name) in
+        [("s3", "PutBucketPolicy"), ("ec2", "AuthorizeSecurityGroupIngress"), ("iam", "AttachUserPolicy")]
+    {
+        let source = json!([format!("{source}.amazonaws.com")]);
+        let lets_through = |branch: &Value| {
+            branch["eventSource"] == source && branch["eventName"].as_array().unwrap().contains(&json!(name))
+        };
+        let branches = |pattern: &Value| pattern["detail"]["$or"].as_array().cloned().unwrap_or_default();
+        assert!(patterns.iter().any(|pattern| branches(pattern).iter().any(lets_through)), "{name}");
+    }
+    let sign_ins =
+        patterns.iter().filter(|pattern| pattern["detail-type"][0] != "AWS API Call via CloudTrail");
+    assert_eq!(sign_ins.count(), 1, "{run}");
+
+    // The same every time, and with a rule that takes any event in one document.
+    world
+        .write(
+            "any.yml",
+            "title: Any\nid: any\nlogsource: { product: aws, service: cloudtrail }\n\
+                            detection: { one: { userIdentity.type: Root }, condition: one }\nlevel: high\n",
+        )
+        .unwrap();
+    let run = offline(&world, &["events", "pattern", "--json", "--rules", "any.yml"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["patterns"], Value::Array(patterns));
+    let unbounded = document["unbounded"].as_array().unwrap();
+    assert!(unbounded.iter().any(|rule| rule["rule"] == "any" && rule["sources"] == json!([])), "{run}");
+    let run = offline(&world, &["events", "pattern", "--rules", "any.yml"]);
+    assert!(run.stderr.contains("rule `Any` may match any event;"), "{run}");
+}

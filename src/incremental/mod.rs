@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::accounts::{RoleSettings, target};
@@ -47,14 +48,23 @@ pub use state::SETTLING;
 pub use touched::{Touch, calls, coalesce, touched};
 
 use look::Looked;
-use state::{Base, State};
+use state::{Base, Kept, State};
 
 /// How long whoever sends an alert has it to himself. After that it is sent again, unless he said that it was sent.
 const HOLDS: Duration = Duration::from_secs(120);
 /// Times that an alert is sent to receivers of whom some did not take it.
 const MAX_ATTEMPTS: u32 = 3;
+/// Accounts that are looked at at once.
+const ACCOUNTS_AT_ONCE: usize = 4;
+/// Time that is kept for noting what was seen, at most; otherwise a quarter of what there is.
+const TO_SETTLE: Duration = Duration::from_secs(10);
 /// Time that sending one alert is not begun without.
 const TO_SEND: Duration = Duration::from_secs(2);
+
+/// Accounts of which what was read is kept for the next batch.
+const MAX_ACCOUNTS_KEPT: usize = 64;
+
+const NO_TIME: &str = "there was no time left";
 
 /// Why a touch could not be followed.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +169,8 @@ pub struct Follower {
     waivers: Vec<Waiver>,
     wanted: Wanted,
     base: Mutex<Option<Base>>,
+    /// What was looked at since, by account, as it was read last.
+    kept: Mutex<BTreeMap<String, Vec<Kept>>>,
     /// Ids of changes of which people have been told.
     told: Mutex<HashSet<String>>,
     /// How long a claim holds.
@@ -178,8 +190,16 @@ impl Follower {
                 wanted.add(control.kind, Some("tags"));
             }
         }
-        let (base, told) = (Mutex::new(None), Mutex::new(HashSet::new()));
-        Arc::new(Self { archive, controls, waivers, wanted, base, told, holds: HOLDS })
+        Arc::new(Self {
+            archive,
+            controls,
+            waivers,
+            wanted,
+            base: Mutex::new(None),
+            kept: Mutex::new(BTreeMap::new()),
+            told: Mutex::new(HashSet::new()),
+            holds: HOLDS,
+        })
     }
 
     /// The archive.
@@ -199,9 +219,11 @@ impl Follower {
         for touch in coalesce(touches) {
             by_account.entry(touch.account.clone()).or_default().push(touch);
         }
+        let follow = |(account, touches)| self.follow_in(entry, account, touches, deadline);
+        let mut done = stream::iter(by_account).map(follow).buffered(ACCOUNTS_AT_ONCE);
         let mut outcome = Outcome::default();
-        for (account, touches) in by_account {
-            outcome.extend(self.follow_in(entry, account, touches, deadline).await);
+        while let Some(part) = done.next().await {
+            outcome.extend(part);
         }
         outcome
     }
@@ -215,7 +237,7 @@ impl Follower {
     ) -> Outcome {
         let mut outcome = Outcome::default();
         if Instant::now() >= deadline {
-            outcome.leave(touches, "there was no time left");
+            outcome.leave(touches, NO_TIME);
             return outcome;
         }
         let id = account.clone();
@@ -237,9 +259,12 @@ impl Follower {
         }
         let target = target(&entry.caller, &entry.own, &entry.role, known.clone());
         let groups = look::groups(touches);
-        let (looked, left) = look::look(&target, &known, &self.wanted, groups, deadline).await;
-        outcome.leave(left.into_iter().flat_map(|group| group.touches), "there was no time left");
-        outcome.extend(self.settled(state, looked).await);
+        // One call that hangs must not take the time for noting what the others saw.
+        let time = deadline.saturating_duration_since(Instant::now());
+        let until = deadline.checked_sub(TO_SETTLE.min(time / 4)).unwrap_or(deadline);
+        let (looked, left) = look::look(&target, &known, &self.wanted, groups, until).await;
+        outcome.leave(left.into_iter().flat_map(|group| group.touches), NO_TIME);
+        outcome.extend(self.settled(state, looked, deadline).await);
         outcome
     }
 
@@ -267,7 +292,7 @@ impl Follower {
     }
 
     /// Notes what was seen, touch by touch: each change is then that of the event that caused it.
-    async fn settled(self: &Arc<Self>, state: State, looked: Vec<Looked>) -> Outcome {
+    async fn settled(self: &Arc<Self>, state: State, looked: Vec<Looked>, deadline: Instant) -> Outcome {
         let touches: Vec<Touch> = looked.iter().flat_map(|seen| seen.group.touches.clone()).collect();
         let settled = self.blocking(move |follower| {
             let mut state = state;
@@ -275,6 +300,10 @@ impl Follower {
             for seen in &looked {
                 outcome.not_observed.extend(settle::holes(seen));
                 for touch in &seen.group.touches {
+                    if Instant::now() >= deadline {
+                        outcome.leave([touch.clone()], NO_TIME);
+                        continue;
+                    }
                     outcome.looked += 1;
                     match follower.settle(&mut state, seen, touch) {
                         Ok(settled) => {
@@ -304,7 +333,16 @@ impl Follower {
         let known = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(base) = Base::latest(&self.archive, account, known)? else { return Ok(None) };
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some(base.clone());
-        State::load(&self.archive, account, base).map(Some)
+        let mut of_accounts = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if of_accounts.len() >= MAX_ACCOUNTS_KEPT {
+            of_accounts.clear();
+        }
+        let known = of_accounts.remove(account).unwrap_or_default();
+        drop(of_accounts);
+        let state = State::load(&self.archive, account, base, known)?;
+        let mut of_accounts = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        of_accounts.insert(account.to_owned(), state.kept.clone());
+        Ok(Some(state))
     }
 
     /// Tells people of the changes of these accounts that they have not been told of, whoever found them, at least
@@ -332,7 +370,11 @@ impl Follower {
                 }
                 self.send(change, telling, deadline, &mut announced).await?;
             }
-            self.blocking(move |follower| Ok(follower.sweep(&state))).await?;
+            let swept = self.blocking(move |follower| {
+                follower.sweep(&state);
+                Ok(())
+            });
+            swept.await?;
         }
         Ok(announced)
     }

@@ -67,6 +67,9 @@ pub struct VerdictChange {
     pub account_tags: Option<BTreeMap<String, String>>,
     /// The latest event that touched the resource.
     pub cause: Cause,
+    /// Whether the event says that it changed this resource. Where it does not, the resource was looked at because of it,
+    /// and the change may be another's.
+    pub is_certain: bool,
     /// Events that touched the resource and were looked at together.
     pub events: u64,
     /// When the resource was looked at, RFC 3339, UTC.
@@ -141,7 +144,8 @@ impl VerdictChange {
         let ago =
             self.cause.time.map(|time| format!(", {}", ago(time, Timestamp::now()))).unwrap_or_default();
         let who = shown(&self.cause.who(), MAX_NAME);
-        let headline = format!("{}, by {who}{ago}", self.headline());
+        let by = if self.is_certain { "by" } else { "found after a call by" };
+        let headline = format!("{}, {by} {who}{ago}", self.headline());
         let is_critical = self.is_failure() && self.finding.severity == Severity::Critical;
         let (failing, critical) = (u64::from(self.is_failure()), u64::from(is_critical));
         Some(Digest {
@@ -204,7 +208,7 @@ impl VerdictChange {
             ("Severity", finding.severity.to_string()),
             ("Verdict", format!("{}, before: {}", verdict(self.after, "gone"), verdict(self.before, "none"))),
             ("Why", finding.reason.clone()),
-            ("By", cause.who()),
+            (if self.is_certain { "By" } else { "Found after a call by" }, cause.who()),
             ("From", cause.address.clone().unwrap_or_default()),
             ("Call", format!("{}{others}", cause.call())),
             ("Happened", time),
@@ -290,6 +294,7 @@ mod tests {
                 event_id: "e-1".to_owned(),
                 region: "eu-west-1".to_owned(),
             },
+            is_certain: true,
             events: 1,
             observed_at: Timestamp::now(),
         }
@@ -312,6 +317,8 @@ mod tests {
         assert!(subject(&change).starts_with("Upright: bucket acme-logs is public, by alice/ann, "));
         (change.before, change.after) = (Some(VerdictKind::Fail), Some(VerdictKind::Pass));
         assert!(subject(&change).contains("bucket acme-logs is no longer public, by"));
+        change.is_certain = false;
+        assert!(subject(&change).contains("is no longer public, found after a call by alice/ann, "));
         change.after = None;
         assert!(subject(&change).contains("bucket acme-logs is gone, which failed: S3 buckets are not open"));
     }
