@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::FollowError;
 use super::touched::Touch;
-use crate::archive::{Archive, INVENTORY, LiveKey, RunId};
+use crate::archive::{Archive, INVENTORY, LiveKey, RunId, inventory_of};
 use crate::collect::touch::fits;
 use crate::collect::{self, Scope, config};
 use crate::inventory::{self, Cause, Facet, GLOBAL, Inventory, Listing, Resource, Unseen};
@@ -141,12 +141,15 @@ impl Base {
                 }
                 Ok(manifest) => manifest,
             };
-            let has_inventory = manifest.objects.iter().any(|object| object.name == INVENTORY);
-            if !has_inventory || !manifest.facts.accounts.iter().any(|judged| judged == account) {
+            // A run by many processes has one of each account.
+            let names = [INVENTORY.to_owned(), inventory_of(account)];
+            let has = |name: &&String| manifest.objects.iter().any(|object| object.name == **name);
+            let Some(name) = names.iter().find(has) else { continue };
+            if !manifest.facts.accounts.iter().any(|judged| judged == account) {
                 continue;
             }
-            let bytes = archive.read(&manifest, INVENTORY)?;
-            let name = format!("runs/{id}/{INVENTORY}");
+            let bytes = archive.read(&manifest, name)?;
+            let name = format!("runs/{id}/{name}");
             let inventory = inventory::read(Path::new(&name), bytes.as_slice())?;
             return Ok(Some(Self { run: id, inventory: Arc::new(inventory) }));
         }
