@@ -10,6 +10,7 @@ use upright::events::remote::{Remote, s3};
 use upright::events::scan::{Scan, Told};
 use upright::events::source::layout::Question;
 use upright::events::source::{Input, Limits, Options, Pointer};
+use upright::incremental::touched as touches;
 use upright::report::printable;
 use upright::scan::detected::Detected;
 
@@ -49,7 +50,10 @@ pub(crate) fn deal_with(ready: &Ready, deliveries: Vec<Delivery>, times: Times) 
     let say = |line: &str| tracing::info!("{line}");
     let touched = Mutex::new(Touched::default());
     let witness = |record: &Record<'_>, input: usize| {
-        touched.lock().unwrap_or_else(PoisonError::into_inner).see(record, input);
+        let touches = touches(record);
+        if !touches.is_empty() {
+            touched.lock().unwrap_or_else(PoisonError::into_inner).see(touches, input);
+        }
     };
     let mut scan = Scan::new(&ready.rules, options, workers).witnessed(&witness);
     let mut reading = Reading {

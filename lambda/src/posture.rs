@@ -8,40 +8,49 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use upright::aws::Aws;
 use upright::events::batch::Node;
-use upright::events::record::Record;
-use upright::incremental::{Entry, Touch, coalesce, touched};
+use upright::incremental::{Entry, Touch, coalesce};
 use upright::notify::Telling;
 use upright::report::printable;
 use upright::scan::{Stopped, settings, telling};
 
 use crate::ready::Ready;
 
+/// Touches that are kept one by one.
+const MANY: usize = 256;
+
+/// What was seen of an input.
+#[derive(Default)]
+struct Seen {
+    touches: Vec<Touch>,
+    /// How many of them were different when it was looked at last.
+    distinct: usize,
+}
+
 /// What the events of a batch touched, and which deliveries they came in.
 #[derive(Default)]
 pub(crate) struct Touched {
     /// By the number of the input in the reading that is under way.
-    seen: BTreeMap<usize, Vec<Touch>>,
+    seen: BTreeMap<usize, Seen>,
     /// Of inputs that were read to their end.
     settled: Vec<(Node, Touch)>,
 }
 
 impl Touched {
-    /// Notes what an event touched.
-    pub(crate) fn see(&mut self, record: &Record<'_>, input: usize) {
-        let touches = touched(record);
-        if touches.is_empty() {
-            return;
-        }
-        let of_input = self.seen.entry(input).or_default();
+    /// Notes what an event of an input touched.
+    pub(crate) fn see(&mut self, touches: Vec<Touch>, input: usize) {
+        let seen = self.seen.entry(input).or_default();
+        seen.touches.extend(touches);
         // A burst about one resource is one touch: memory is that of the resources, not of the events.
-        let known = std::mem::take(of_input);
-        *of_input = coalesce(known.into_iter().chain(touches));
+        if seen.touches.len() > 2 * seen.distinct + MANY {
+            seen.touches = coalesce(std::mem::take(&mut seen.touches));
+            seen.distinct = seen.touches.len();
+        }
     }
 
     /// What an input touched is that of a node.
     pub(crate) fn settle(&mut self, input: usize, node: Node) {
-        let touches = self.seen.remove(&input).unwrap_or_default();
-        self.settled.extend(touches.into_iter().map(|touch| (node, touch)));
+        let touches = self.seen.remove(&input).unwrap_or_default().touches;
+        self.settled.extend(coalesce(touches).into_iter().map(|touch| (node, touch)));
     }
 
     /// The nodes whose events touched the same.

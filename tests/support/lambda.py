@@ -3,6 +3,7 @@
 lambda.py make                       the bucket of the archive and that of a trail, a topic, and a queue behind it
 lambda.py put BUCKET KEY             puts an object that is read from standard input, compressed where the key says so
 lambda.py objects BUCKET PREFIX      the objects below a prefix: key to text, or to none where it is no text
+lambda.py public BUCKET               lets everyone read a bucket by its policy
 lambda.py received QUEUE             the messages in the queue, which are taken out of it
 
 Finds AWS by AWS_ENDPOINT_URL.
@@ -45,6 +46,11 @@ def objects(bucket, prefix):
     return {found["Key"]: text(bucket, found["Key"]) for page in pages for found in page.get("Contents", [])}
 
 
+def public(bucket):
+    read = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [read]}))
+
+
 def received(queue):
     messages = []
     while batch := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
@@ -55,4 +61,5 @@ def received(queue):
 
 
 action, *arguments = sys.argv[1:]
-print(json.dumps({"make": make, "put": put, "objects": objects, "received": received}[action](*arguments)))
+actions = {"make": make, "put": put, "objects": objects, "public": public, "received": received}
+print(json.dumps(actions[action](*arguments)))

@@ -68,6 +68,11 @@ impl World {
         act(&self.moto.env(), &["put", bucket, key], content);
     }
 
+    /// Lets everyone read a bucket.
+    pub fn make_public(&self, bucket: &str) {
+        act(&self.moto.env(), &["public", bucket], "");
+    }
+
     /// The objects of the archive below a prefix.
     pub fn objects(&self, prefix: &str) -> serde_json::Map<String, Value> {
         let objects = act(&self.moto.env(), &["objects", ARCHIVE, &format!("upright/{prefix}")], "");
