@@ -102,22 +102,7 @@ class Stacks(unittest.TestCase):
         for logical_id, kind in UNKNOWN_TO_MINISTACK.items():
             removed = body["Resources"].pop(logical_id, None)
             assert removed is None or removed["Type"] == kind
-        stacks, stack = cls.aws.client("cloudformation"), stack or name
-        stacks.create_stack(
-            StackName=stack,
-            TemplateBody=json.dumps(body),
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-        waiter = stacks.get_waiter("stack_create_complete")
-        try:
-            waiter.wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        except Exception as error:
-            events = stacks.describe_stack_events(StackName=stack)["StackEvents"]
-            failed = [event for event in events if "FAILED" in event["ResourceStatus"]]
-            raise AssertionError(f"{stack}: {failed}") from error
-        (made,) = stacks.describe_stacks(StackName=stack)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in made.get("Outputs", [])}
+        return cls.aws.deploy(stack or name, body, **parameters)
 
     def physical(self, stack, logical_id):
         """What a resource is called."""
