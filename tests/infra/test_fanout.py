@@ -84,7 +84,7 @@ class Fanout(unittest.TestCase):
         machine = self.deploy(name, function, **more)
         execution = self.states.start_execution(stateMachineArn=machine, name=name, input="{}")["executionArn"]
         pause = threading.Event()
-        for _ in range(1200):
+        for _ in range(3600):
             told = self.states.describe_execution(executionArn=execution)
             if told["status"] in ENDED:
                 return told, count(tasks)
