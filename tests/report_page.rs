@@ -245,6 +245,7 @@ fn changes(report: &Report) -> Changes {
         since_run: "20261123T030000Z".to_owned(),
         failing_since: Default::default(),
         changed_evidence: Vec::new(),
+        authors: None,
         scope: Default::default(),
         since: "2026-11-23T03:00:00Z".to_owned(),
         still_failing: (failing().count() - new.len()) as u64,

@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &DiffArguments) -> Done {
         (false, true) => return print_json(changes),
         (false, false) => return print(&told(changes, &new, &later)),
         (true, true) => print_json(&NewFailures { since_run: &changes.since_run, new: &new })?,
-        (true, false) => print(&listed(&new))?,
+        (true, false) => print(&listed(&new, changes))?,
     };
     let fail_on = match arguments.fail_on {
         Some(severity) => severity,
@@ -119,7 +119,7 @@ fn told(changes: &Changes, new: &[&Finding], later: &Report) -> String {
         }
     }
     if !new.is_empty() {
-        let _ = write!(text, "\nNew\n{}", listed(new));
+        let _ = write!(text, "\nNew\n{}", listed(new, changes));
     }
     for (words, list) in
         [("No longer observed, which is not resolved", no_longer_observed), ("Resolved", resolved)]
@@ -131,8 +131,14 @@ fn told(changes: &Changes, new: &[&Finding], later: &Report) -> String {
     text
 }
 
-fn listed(findings: &[&Finding]) -> String {
-    let lines = findings.iter().map(|f| line(f.severity, &f.control, &f.subject(), &f.account, &f.region));
+fn listed(findings: &[&Finding], changes: &Changes) -> String {
+    let lines = findings.iter().map(|f| {
+        let line = line(f.severity, &f.control, &f.subject(), &f.account, &f.region);
+        match changes.last_change(&f.id) {
+            Some(change) => format!("{line}                 {}\n", printable(&change.words())),
+            None => line,
+        }
+    });
     cut(lines.collect())
 }
 

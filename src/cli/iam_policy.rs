@@ -35,6 +35,9 @@ pub(super) struct IamPolicyArguments {
     /// With what `upright scan --send` needs as well: securityhub
     #[arg(long, value_delimiter = ',', value_name = "SERVICE", value_parser = Receiver::from_str)]
     send: Vec<Receiver>,
+    /// With what `upright scan --who-changed` needs as well
+    #[arg(long)]
+    who_changed: bool,
     /// Print what `upright events scan` needs instead, for this address; may be given several times
     #[arg(long, value_name = "ADDRESS", value_parser = Address::from_str)]
     events: Vec<Address>,
@@ -96,6 +99,9 @@ pub(super) fn run(arguments: IamPolicyArguments) -> Done {
     let mut policies = policies(&wanted, &scope, &arguments.partition, None);
     for receiver in BTreeSet::from_iter(arguments.send.iter().chain(&config.send)) {
         policies.allow_sending(*receiver, &arguments.partition);
+    }
+    if arguments.who_changed || config.who_changed {
+        policies.allow_history(&arguments.partition);
     }
     if let Some(archive) = &config.archive {
         policies.allow_archive(archive, &arguments.partition);

@@ -22,6 +22,7 @@ mod serve;
 mod settings;
 mod threads;
 mod waive;
+mod who;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};

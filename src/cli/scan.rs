@@ -16,7 +16,7 @@ use super::events::detect::detector;
 use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments, Waivers};
 use super::threads::{block_on, interrupted};
-use super::{Done, Exit, Stopped, archives, notify, send};
+use super::{Done, Exit, Stopped, archives, notify, send, who};
 use super::{progress, report as reports};
 use crate::accounts::{Scope, discover};
 use crate::archive::Archive;
@@ -125,7 +125,7 @@ pub(super) enum Until {
 
 impl Until {
     /// Waits for it.
-    async fn comes(&mut self) -> Stopped {
+    pub(super) async fn comes(&mut self) -> Stopped {
         match self {
             Self::Interrupted => interrupted("interrupted; no report was written").await,
             Self::Told(told) => match told.wait_for(Option::is_some).await.map(|why| *why) {
@@ -173,7 +173,10 @@ fn explain(arguments: &ScanArguments, config: &Config, today: Date) -> Done {
     let controls = settings::controls(config)?;
     settings::attestations(config, today)?;
     let asked = Asked::of(&controls, config, Waivers::read(config, today)?.as_ref());
-    let plan = plan(&asked.wanted, &asked.scope, None);
+    let mut plan = plan(&asked.wanted, &asked.scope, None);
+    if config.who_changed {
+        plan.add_history();
+    }
     if arguments.json { print_json(&plan) } else { print(&plan.to_string()) }
 }
 
@@ -291,9 +294,7 @@ fn look<'a>(
         (None, _) => {}
     }
     report.attest(scan.attestations, today);
-    if let Some(detector) = &detector {
-        report.set_detections(detector.detect());
-    }
+    who::happened(&mut report, detector.as_ref(), config, scan.inventory.is_none(), until)?;
     rate(&mut report, config, today);
     let files = write_reports(&report, config)?;
     written(&report, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;

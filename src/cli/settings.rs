@@ -131,6 +131,9 @@ pub(super) struct RunArguments {
     /// How far back events are read, in hours [default: 25]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2160))]
     event_hours: Option<u32>,
+    /// Ask the event history who made the changes since the run before, where the events do not say it
+    #[arg(long)]
+    who_changed: bool,
     /// Calls in flight at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: Option<u16>,
@@ -201,6 +204,7 @@ impl RunArguments {
         if let Some(hours) = self.event_hours {
             config.event_hours = hours;
         }
+        config.who_changed |= self.who_changed;
         if let Some(concurrency) = self.concurrency {
             config.concurrency = concurrency;
         }

@@ -129,6 +129,10 @@ pub struct Config {
     #[serde(deserialize_with = "value::within::<_, _, 1, 2160>")]
     #[schemars(range(min = 1, max = 2160))]
     pub event_hours: u32,
+    /// Whether the event history of CloudTrail is asked who made the changes since the run before, where `events` do not
+    /// say it: for 50 resources of a run at most, those of new failures first. Default: `false`. Needs
+    /// `cloudtrail:LookupEvents` in every account. Who changed what is told without it where `events` are read.
+    pub who_changed: bool,
 
     /// Calls to AWS in flight at once over the whole scan, 1 to 1024. Default: 128. Lower it on a small
     /// machine or a slow line.
@@ -228,6 +232,7 @@ impl Default for Config {
             events: Vec::new(),
             event_rules: Vec::new(),
             event_hours: 25,
+            who_changed: false,
             concurrency: 128,
             max_rate: None,
             connect_timeout_seconds: 3,

@@ -136,6 +136,7 @@ html_max_findings: 5000
 events: [lookup]
 event_rules: [sigma]
 event_hours: 30
+who_changed: true
 fail_on: high
 schedule:
   - name: nightly

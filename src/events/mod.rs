@@ -4,6 +4,7 @@
 //! a match becomes a [`detection::Detection`].
 
 pub mod attack;
+pub mod authors;
 pub mod detection;
 pub mod engine;
 pub mod examples;

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::authors::{Index, Sighting};
 use super::detection::Detection;
 use super::engine::Scratch;
 use super::record::Record;
@@ -23,6 +24,8 @@ pub enum Told {
         /// The object.
         pointer: Pointer,
     },
+    /// An event changed a resource whose latest change is sought; see [`Scan::seek`].
+    Change(Box<Sighting>),
     /// An input was read to its end, or as far as it goes.
     Input(Report),
 }
@@ -40,6 +43,7 @@ pub struct Scanned {
 enum Found {
     Detection(Box<Detection>),
     Observations(Vec<Observation>),
+    Change(Box<Sighting>),
 }
 
 /// Rules over inputs that come in one reading or in several, as when one of them tells what else is to be read.
@@ -50,6 +54,7 @@ enum Found {
 #[derive(Debug)]
 pub struct Scan<'r> {
     rules: &'r RuleSet,
+    sought: Option<&'r Index>,
     options: Options,
     workers: NonZeroUsize,
     correlator: Correlator<'r>,
@@ -63,6 +68,7 @@ impl<'r> Scan<'r> {
     pub fn new(rules: &'r RuleSet, options: Options, workers: NonZeroUsize) -> Self {
         Self {
             rules,
+            sought: None,
             options,
             workers,
             correlator: rules.correlator(Limits::default()),
@@ -71,13 +77,18 @@ impl<'r> Scan<'r> {
         }
     }
 
+    /// Looks, in every event that is read from now on, for changes of what is sought as well.
+    pub const fn seek(&mut self, sought: &'r Index) {
+        self.sought = Some(sought);
+    }
+
     /// Reads every input and hands what the rules find to `tell`.
     pub fn read<I>(&mut self, inputs: I, mut tell: impl FnMut(Told))
     where
         I: IntoIterator<Item = Input>,
         I::IntoIter: Send,
     {
-        let (rules, correlator) = (self.rules, &mut self.correlator);
+        let (rules, sought, correlator) = (self.rules, self.sought, &mut self.correlator);
         let watch = || {
             let mut scratch = Scratch::default();
             let mut input = None;
@@ -85,6 +96,9 @@ impl<'r> Scan<'r> {
                 // Which thread reads an input is chance; an event's number in its input is not.
                 if input.replace(origin.input) != Some(origin.input) {
                     scratch.set_number(0);
+                }
+                if let Some(sought) = sought {
+                    sought.look(record, |sighting| found.push(Found::Change(Box::new(sighting))));
                 }
                 rules.evaluate(record, &mut scratch, |matched| {
                     let detection = matched.rule.is_reported.then(|| Box::new(matched.detection()));
@@ -101,6 +115,7 @@ impl<'r> Scan<'r> {
             Delivered::Found(Found::Observations(observations)) => {
                 observations.into_iter().for_each(|observation| correlator.observe(observation));
             }
+            Delivered::Found(Found::Change(sighting)) => tell(Told::Change(sighting)),
             Delivered::Pointer { input, pointer } => tell(Told::Pointer { input, pointer }),
             Delivered::End(report) => tell(Told::Input(report)),
         };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Report, ScopeChanges};
+use super::{Authors, Report, ScopeChanges};
 use crate::collect::{self, Scope};
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::Finding;
@@ -46,6 +46,9 @@ pub struct Changes {
     /// Ids of those that fail with other evidence than then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_evidence: Vec<String>,
+    /// Who made the changes; absent where nobody looked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authors: Option<Authors>,
     /// What was looked at otherwise than then.
     #[serde(default, skip_serializing_if = "ScopeChanges::is_empty")]
     pub scope: ScopeChanges,
@@ -90,6 +93,12 @@ impl Changes {
             still_failing: 0,
             failing_since: BTreeMap::new(),
             changed_evidence: Vec::new(),
+            // They are those of the changes since this very run.
+            authors: now
+                .changes
+                .as_ref()
+                .filter(|changes| changes.since_run == earlier.run.id)
+                .and_then(|changes| changes.authors.clone()),
             scope: ScopeChanges::between(earlier, now),
         };
         let failed: HashMap<&str, &Finding> =

@@ -181,6 +181,13 @@ impl Report {
                 return wrong(format!("finding `{id}` is called new and does not fail"));
             }
         }
+        for id in changes.authors.iter().flat_map(|authors| authors.calls.keys()) {
+            if verdicts.get(id.as_str()) != Some(&VerdictKind::Fail) {
+                return wrong(format!(
+                    "somebody is said to have changed finding `{id}`, which does not fail"
+                ));
+            }
+        }
         let come = (changes.new.len() + changes.newly_judged.len()) as u64;
         let stated = come.saturating_add(changes.still_failing);
         if stated != self.totals.fail {

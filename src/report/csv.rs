@@ -19,11 +19,12 @@ use super::advice::paragraph;
 use super::index::Index;
 use super::{ControlRow, Gap, Report, WriteError, advice, printable};
 use crate::controls::VerdictKind;
+use crate::events::authors::LastChange;
 use crate::findings::Finding;
 use crate::inventory::{Account, AccountState, Unseen};
 
 /// Names of the columns.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "run",
     "verdict",
     "severity",
@@ -47,6 +48,7 @@ const COLUMNS: [&str; 23] = [
     "finding",
     "waived",
     "risk",
+    "changed_by",
 ];
 
 /// What a spreadsheet takes for the start of a formula, full-width forms included.
@@ -112,6 +114,7 @@ fn of_finding(finding: &Finding, report: &Report, index: &Index<'_>) -> [String;
         &finding.id,
         &waived(finding),
         &finding.risk.as_ref().map_or(String::new(), |risk| risk.score.to_string()),
+        &changed_by(finding, report),
     ]
     .map(cell)
 }
@@ -166,6 +169,13 @@ fn waived(finding: &Finding) -> String {
         let ticket = waived.ticket.as_ref().map_or(String::new(), |ticket| format!(" ({ticket})"));
         format!("until {} by {}{ticket}: {}", waived.expires, waived.author, waived.reason)
     })
+}
+
+/// Who made the latest change of the resource since the earlier run; empty where nobody was seen to.
+fn changed_by(finding: &Finding, report: &Report) -> String {
+    let changes = report.changes.as_ref();
+    let change = changes.and_then(|changes| changes.last_change(&finding.id));
+    change.map(LastChange::words).unwrap_or_default()
 }
 
 /// What the control read, as JSON; empty where it read nothing.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{ControlRow, Report, remediation};
 use crate::controls::{Control, ControlSet, Severity, VerdictKind};
+use crate::events::authors::LastChange;
 use crate::findings::Finding;
 
 /// How few digits of an id are looked up.
@@ -28,6 +29,9 @@ pub struct Explanation<'a> {
     pub remedy: Option<String>,
     /// The statement to add to the scanner's role, where that would help.
     pub statement: Option<serde_json::Value>,
+    /// The latest call that was seen to change the resource since the earlier run, where anybody looked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_change: Option<&'a LastChange>,
     /// What to do about it.
     pub remediation: Advice<'a>,
     /// Requirements that the control serves: framework id → requirement ids.
@@ -121,6 +125,7 @@ impl Report {
             rule: set.control(&finding.control).map(Rule::of),
             remedy: gap.map(crate::inventory::Unseen::remedy),
             statement: gap.and_then(crate::inventory::Unseen::statement),
+            last_change: self.changes.as_ref().and_then(|changes| changes.last_change(&finding.id)),
             remediation: Advice::of(control, finding),
             requirements: &control.requirements,
             references: &control.references,

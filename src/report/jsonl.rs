@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `run` | 1 | `schema_version`, `run`, `totals`, `changes` where there are any, and how many lines of each kind follow: `accounts`, `findings`, `gaps` |
 //! | `account` | `accounts` | an account as in `report.json`, skipped and failed ones included |
-//! | `finding` | `findings` | a finding as in `report.json`, with `title` of its control and `account_name` |
+//! | `finding` | `findings` | a finding as in `report.json`, with `title` of its control, `account_name`, and `last_change` where a call was seen to change the resource since the earlier run |
 //! | `gap` | `gaps` | what was not observed, as in `report.json` |
 //! | `event_rule` | `event_rules` | an event rule as in `report.json`; none where no events were read |
 //! | `detection` | `detections` | a detection as in `report.json`, with `rule_name`, `rule_author` and `rule_license`, `tactics` and `techniques` |
@@ -27,6 +27,7 @@ use super::{
     AttackName, Changes, Counts, DetectionRow, Detections, EventRuleRow, EventsRead, Gap, Report, RunInfo,
     SeverityCounts, WriteError, json_text,
 };
+use crate::events::authors::LastChange;
 use crate::findings::Finding;
 use crate::inventory::Account;
 
@@ -50,6 +51,8 @@ enum Record<'a> {
     Finding {
         title: &'a str,
         account_name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_change: Option<&'a LastChange>,
         #[serde(flatten)]
         finding: &'a Finding,
     },
@@ -127,6 +130,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
     let findings = report.findings.iter().map(|finding| Record::Finding {
         title: index.control(&finding.control).map_or("", |control| control.title.as_str()),
         account_name: index.account_name(&finding.account),
+        last_change: report.changes.as_ref().and_then(|changes| changes.last_change(&finding.id)),
         finding,
     });
     let records = std::iter::once(first)

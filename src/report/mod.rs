@@ -5,6 +5,7 @@
 mod advice;
 pub mod asff;
 mod attestation;
+mod authors;
 mod build;
 mod changes;
 mod check;
@@ -39,6 +40,7 @@ mod text;
 mod trend;
 
 pub use attestation::{AttestationRow, AttestationState, Attested};
+pub use authors::{Authors, UnansweredPlace};
 pub use build::Ran;
 pub use changes::{Changes, Past};
 pub use check::Inconsistent;

@@ -139,6 +139,7 @@ fn changes_of(changes: &Changes, account: &str, findings: &[Finding]) -> Changes
     // Whatever fails now is new, newly judged or failed before.
     here.failing_since.retain(|id, _| failing.contains(id.as_str()));
     here.changed_evidence.retain(|id| failing.contains(id.as_str()));
+    here.authors = here.authors.map(|authors| authors.of_account(account, |id| failing.contains(id)));
     let since_then = here.new.len() + here.newly_judged.len();
     here.still_failing = failing.len().saturating_sub(since_then) as u64;
     here
@@ -181,6 +182,7 @@ mod tests {
             no_longer_judged: failing.iter().rev().take(3).map(|f| past("x2", f)).collect(),
             failing_since: BTreeMap::from([(failing[2].id.clone(), "2026-11-01T03:00:00Z".to_owned())]),
             changed_evidence: vec![failing[2].id.clone()],
+            authors: None,
             scope: ScopeChanges::default(),
         });
         report

@@ -70,6 +70,22 @@ pub fn plan(wanted: &Wanted, scope: &Scope, accounts: Option<u64>) -> Plan {
     Plan { accounts, regions, calls }
 }
 
+impl Plan {
+    /// Adds the questions about who changed what, of which there are as many as resources newly fail.
+    pub fn add_history(&mut self) {
+        let call = &crate::events::remote::lookup::LOOKUP_EVENTS;
+        let most = crate::events::remote::history::MAX_RESOURCES;
+        self.calls.push(PlanRow {
+            operation: call.name(),
+            action: call.iam_action(),
+            place: Where::Region,
+            times: format!("new failures, {most} at most"),
+            at_least: Some(0),
+            fills: vec!["who changed what".to_owned()],
+        });
+    }
+}
+
 struct Numbers {
     accounts: Option<u64>,
     regions: Option<u64>,

@@ -10,6 +10,7 @@ use crate::accounts::{self, Made, Scope};
 use crate::archive::Location;
 use crate::collect::Wanted;
 use crate::config::Notify;
+use crate::events::remote::policy as events;
 use crate::notify::{Receiver, telling_statements};
 
 /// The version of the policy language; AWS has had one since 2012.
@@ -30,6 +31,18 @@ impl Policies {
         for policy in [Some(&mut self.scanner), self.member.as_mut()].into_iter().flatten() {
             if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
                 statements.extend(to.statements(partition));
+            }
+        }
+    }
+
+    /// Adds what asking each account's event history who changed what needs.
+    pub fn allow_history(&mut self, partition: &str) {
+        let history = events::Wanted { history: true, ..events::Wanted::default() };
+        let history = events::policy(&history, partition);
+        let history = history.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default();
+        for policy in [Some(&mut self.scanner), self.member.as_mut()].into_iter().flatten() {
+            if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
+                statements.extend(history.iter().cloned());
             }
         }
     }

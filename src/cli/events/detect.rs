@@ -9,6 +9,7 @@ use super::sources::SourceArguments;
 use super::{Chosen, Listener, Loaded};
 use crate::cli::Stopped;
 use crate::config::Config;
+use crate::events::authors::{Index, Latest};
 use crate::events::scan::{Scan, Told};
 use crate::events::source::{Options, Pointer};
 use crate::report::{Collector, Detections, Limits};
@@ -35,12 +36,15 @@ pub(in crate::cli) fn detector(config: &Config, started_at: Timestamp) -> Result
 }
 
 impl Detector {
-    /// Reads the events and says what the rules found. What cannot be read is in the answer and ends nothing.
-    pub(in crate::cli) fn detect(&self) -> Detections {
+    /// Reads the events and says what the rules found; what they tell of what is `sought` goes to `latest`. What cannot be read is in the answer and ends nothing.
+    pub(in crate::cli) fn detect(&self, sought: Option<&Index>, latest: &mut Latest) -> Detections {
         let options = Options { since: self.sources.since(), ..Options::default() };
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let mut scan = Scan::new(&self.loaded.set, options.clone(), workers);
-        let mut collecting = Collecting { collector: Collector::new(Limits::default()) };
+        if let Some(sought) = sought {
+            scan.seek(sought);
+        }
+        let mut collecting = Collecting { collector: Collector::new(Limits::default()), latest };
         match self.sources.open() {
             Ok(mut sources) => {
                 let mut announced = Announced::default();
@@ -60,15 +64,20 @@ impl Detector {
 }
 
 /// Keeps for the report what a scan of events tells.
-struct Collecting {
+struct Collecting<'a> {
     collector: Collector,
+    latest: &'a mut Latest,
 }
 
-impl Listener for Collecting {
+impl Listener for Collecting<'_> {
     fn take(&mut self, told: Told) -> Option<(usize, Pointer)> {
         self.collector.take(&told);
         match told {
             Told::Pointer { input, pointer } => Some((input, pointer)),
+            Told::Change(sighting) => {
+                self.latest.take(*sighting);
+                None
+            }
             Told::Detection(_) | Told::Input(_) => None,
         }
     }

@@ -227,6 +227,8 @@ impl Listener for Run<'_> {
                 self.table.add(&detection);
             }
             Told::Pointer { input, pointer } => return Some((input, pointer)),
+            // Nothing is sought.
+            Told::Change(_) => {}
             Told::Input(report) => {
                 self.read += 1;
                 self.events += report.counts.events;

@@ -21,9 +21,9 @@ use crate::events::source::Input;
 pub static LOOKUP_EVENTS: Call = Call::list("cloudtrail", "LookupEvents", "Events");
 
 /// Between two requests in one account and region.
-const BETWEEN: Duration = Duration::from_millis(500);
+pub(super) const BETWEEN: Duration = Duration::from_millis(500);
 /// Events of a page, the most there can be.
-const PAGE: i32 = 50;
+pub(super) const PAGE: i32 = 50;
 
 /// From when to when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,7 +55,6 @@ pub fn inputs(remote: &Remote, regions: &[String], period: Period) -> Vec<Input>
 /// Fetches page by page; each event becomes a line.
 async fn fetch(place: Place, period: Period, limit: governor::DefaultDirectRateLimiter, mut into: Filling) {
     let client = place.cloudtrail();
-    let seconds = |time: Timestamp| DateTime::from_secs(time.as_second());
     let mut token: Option<String> = None;
     let how = loop {
         limit.until_ready().await;
@@ -89,6 +88,11 @@ async fn fetch(place: Place, period: Period, limit: governor::DefaultDirectRateL
         }
     };
     into.end(how.map_err(Failure::Other)).await;
+}
+
+/// A time as it is asked for.
+pub(super) fn seconds(time: Timestamp) -> DateTime {
+    DateTime::from_secs(time.as_second())
 }
 
 /// The records of a page, a line each. An event without its record becomes a line that is counted as no event.

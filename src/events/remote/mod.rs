@@ -8,6 +8,7 @@
 //! [`queue`] has the two calls of event sources that change something, and nothing else here does: messages that have
 //! been dealt with are deleted, and kept from others while they are dealt with.
 
+pub mod history;
 pub mod lookup;
 mod pieces;
 pub mod policy;

@@ -8,10 +8,12 @@ use super::{Cell, ChangeNumbers, MAX_CHARS, MAX_ROWS, Numbers, Row, Section, sho
 use crate::controls::{Severity, VerdictKind};
 use crate::findings::{Finding, WaiverRow};
 use crate::report::html::Score;
-use crate::report::{ControlRow, DetectionRow, EventRuleRow, Gap, Group, Past, Report};
+use crate::report::{Authors, ControlRow, DetectionRow, EventRuleRow, Gap, Group, Past, Report};
 
 /// Characters of what to do about a gap, which is of no use when it is cut early.
 const MAX_REMEDY_CHARS: usize = 400;
+/// Characters of who made a change: names that others chose are in it.
+const MAX_WHO_CHARS: usize = 300;
 /// Places of a gap.
 const MAX_PLACES: usize = 6;
 
@@ -26,6 +28,8 @@ const FRAMEWORKS: &[&str] = &["Framework", "Score"];
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     report: &'a Report,
+    /// Whether the receiver is told of a part only.
+    is_limited: bool,
     names: Names<'a>,
     /// Failures that nobody accepts.
     failing: Vec<&'a Finding>,
@@ -90,6 +94,7 @@ impl<'a> Parts<'a> {
         let waivers = report.waivers.iter().filter(|_| !about.is_limited());
         Self {
             report,
+            is_limited: about.is_limited(),
             names: Names::of(report),
             failing,
             waived: waived.len() as u64,
@@ -125,7 +130,7 @@ impl<'a> Parts<'a> {
     pub(super) fn sections(&self) -> Vec<Section> {
         let mut sections = Vec::new();
         if let Some(changed) = &self.changed {
-            sections.push(self.found("new", "New failures", "", &changed.new));
+            sections.push(self.found("new", "New failures", &self.not_looked_up(), &changed.new));
             let note = "They fail, and the earlier run did not look at them.";
             sections.push(self.found(
                 "newly_judged",
@@ -153,10 +158,22 @@ impl<'a> Parts<'a> {
         sections
     }
 
+    /// That it is not known of some who made the change, for who is told everything.
+    fn not_looked_up(&self) -> String {
+        let authors = self.report.changes.iter().filter_map(|changes| changes.authors.as_ref());
+        let gaps: Vec<String> = authors.filter(|_| !self.is_limited).flat_map(Authors::gaps).collect();
+        shown(&gaps.join("; "), MAX_REMEDY_CHARS)
+    }
+
     fn found(&self, id: &'static str, title: &'static str, note: &str, findings: &[&Finding]) -> Section {
         let rows = findings.iter().map(|finding| {
             let place = (finding.account.as_str(), finding.region.as_str());
-            self.names.row(finding.severity, &finding.control, &finding.subject(), place)
+            let mut row = self.names.row(finding.severity, &finding.control, &finding.subject(), place);
+            let change = self.report.changes.as_ref().and_then(|changes| changes.last_change(&finding.id));
+            if let Some((change, resource)) = change.zip(row.cells.last_mut()) {
+                resource.note = format!("{}; {}", resource.note, shown(&change.words(), MAX_WHO_CHARS));
+            }
+            row
         });
         section(id, title, note.to_owned(), RESOURCES, rows)
     }

@@ -69,6 +69,7 @@ fn enormous() -> Report {
         still_failing: 0,
         failing_since: std::collections::BTreeMap::new(),
         changed_evidence: Vec::new(),
+        authors: None,
         scope: crate::report::ScopeChanges {
             accounts_added: Vec::new(),
             accounts_removed: Vec::new(),

@@ -86,7 +86,7 @@ impl Collector {
         match told {
             Told::Detection(detection) => self.detection(detection),
             Told::Input(report) => self.input(report),
-            Told::Pointer { .. } => {}
+            Told::Pointer { .. } | Told::Change(_) => {}
         }
     }
 

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::Link;
 use super::pages::Role;
+use crate::events::authors::LastChange;
 use crate::findings::Finding;
-use crate::report::{Changes, ControlRow, Past, Report, text};
+use crate::report::{Authors, Changes, ControlRow, Past, Report, text};
 
 /// More entries of a list than this are folded away.
 const SHOWN: usize = 20;
@@ -27,6 +28,8 @@ pub(super) struct ChangesPart<'a> {
     unobserved_count: u64,
     /// Findings that still fail, with other evidence than then.
     changed_evidence: u64,
+    /// Where nobody could be asked who made the changes, a line each.
+    not_looked_up: Vec<String>,
     /// What was looked at otherwise, a line each.
     scope: Vec<String>,
     lists: Vec<List<'a>>,
@@ -55,11 +58,14 @@ struct Entry<'a> {
     account: &'a str,
     region: &'a str,
     resource: &'a str,
+    /// Who made the change, in words; empty where nobody was seen to.
+    by: String,
     href: String,
 }
 
 /// The lists of one run.
 struct Lists<'a> {
+    changes: &'a Changes,
     findings: HashMap<&'a str, &'a Finding>,
     controls: HashMap<&'a str, &'a ControlRow>,
     role: Role<'a>,
@@ -68,6 +74,7 @@ struct Lists<'a> {
 impl<'a> ChangesPart<'a> {
     pub(super) fn of(changes: &'a Changes, report: &'a Report, role: Role<'a>) -> Self {
         let lists = Lists {
+            changes,
             findings: report.findings.iter().map(|finding| (finding.id.as_str(), finding)).collect(),
             controls: report.controls.iter().map(|control| (control.id.as_str(), control)).collect(),
             role,
@@ -104,6 +111,7 @@ impl<'a> ChangesPart<'a> {
             longest: changes.failing_since.values().min().map_or(String::new(), |since| text::time(since)),
             unobserved_count: changes.no_longer_observed.len() as u64,
             changed_evidence: changes.changed_evidence.len() as u64,
+            not_looked_up: changes.authors.as_ref().map(Authors::gaps).unwrap_or_default(),
             scope: changes.scope.lines(),
             lists: all.into_iter().filter(|list| list.count > 0).collect(),
         }
@@ -130,6 +138,7 @@ impl<'a> Lists<'a> {
             account: &finding.account,
             region: &finding.region,
             resource: named(&finding.resource_name, &finding.resource_arn),
+            by: self.changes.last_change(&finding.id).map(LastChange::words).unwrap_or_default(),
             href: self.role.finding(finding),
         });
         List::of((anchor, title, note, class), ids.len(), entries)
@@ -157,6 +166,7 @@ impl<'a> Lists<'a> {
             account: &past.account,
             region: &past.region,
             resource: named(&past.resource_name, &past.resource_arn),
+            by: String::new(),
             href: String::new(),
         });
         List::of((anchor, title, note, class), past.len(), entries)

@@ -22,6 +22,7 @@
 //! | `waivers` | the waivers that findings have or had: `reason`, `author`, `ticket`, `expires`, and `ending`, why one holds no longer |
 //! | `risks` | the risks of failures: `score`, `parts` with `why` and `points`; `risk`, pairs of the position of a finding and of its risk |
 //! | `waived` | pairs of the position of a finding and of its waiver |
+//! | `changed` | the latest change of a finding's resource: its position, who made it in words, and the program that was used or null |
 //! | `new` | positions of the findings that are new since the earlier run; null without one |
 //!
 //! `findings.id` is one text with the ids' shortest unique prefixes, at least 12 digits each, between spaces.
@@ -83,6 +84,7 @@ struct Block<'a> {
     waived: Vec<(usize, usize)>,
     risks: Vec<&'a Risk>,
     risk: Vec<(usize, usize)>,
+    changed: Vec<(usize, String, Option<&'a str>)>,
     new: Option<Vec<usize>>,
     #[serde(flatten)]
     tables: Tables<'a>,
@@ -115,6 +117,7 @@ impl<'a> Block<'a> {
             waived,
             risks,
             risk,
+            changed: changed(report),
             new: report.changes.as_ref().map(|changes| {
                 let new: std::collections::HashSet<&str> = changes.new.iter().map(String::as_str).collect();
                 positions(&report.findings, |finding| new.contains(finding.id.as_str()))
@@ -161,6 +164,14 @@ fn risks(findings: &[Finding]) -> (Vec<&Risk>, Vec<(usize, usize)>) {
     let rated = findings.iter().enumerate().filter_map(|(at, finding)| Some((at, finding.risk.as_ref()?)));
     let risk = rated.map(|(at, risk)| (at, table.at(risk))).collect();
     (table.values, risk)
+}
+
+/// Who made the latest change of what findings are about.
+fn changed(report: &Report) -> Vec<(usize, String, Option<&str>)> {
+    let Some(changes) = &report.changes else { return Vec::new() };
+    let findings = report.findings.iter().enumerate();
+    let changed = findings.filter_map(|(at, finding)| Some((at, changes.last_change(&finding.id)?)));
+    changed.map(|(at, change)| (at, change.words(), change.user_agent.as_deref())).collect()
 }
 
 /// A control as `report.json` has it, without the totals, which the page shows elsewhere.

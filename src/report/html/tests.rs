@@ -93,6 +93,7 @@ fn changed() -> Report {
         since_run: sample::HOSTILE[0].to_owned(),
         failing_since: Default::default(),
         changed_evidence: Vec::new(),
+        authors: None,
         scope: Default::default(),
         since: sample::HOSTILE[1].to_owned(),
         new: failing.iter().map(|f| f.id.clone()).collect(),

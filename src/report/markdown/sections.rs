@@ -10,7 +10,7 @@ use crate::inventory::AccountState;
 use crate::report::figures::{Figures, statuses, worst_first};
 use crate::report::gaps::Group;
 use crate::report::index::Index;
-use crate::report::{Changes, ControlRow, Past, Report, advice, text};
+use crate::report::{Authors, Changes, ControlRow, Past, Report, advice, text};
 
 /// Rows of a table of the summary.
 const MAX_ROWS: usize = 20;
@@ -78,7 +78,12 @@ pub(super) fn changes(page: &mut Page, report: &Report, index: &Index<'_>) {
         report.findings.iter().filter(|finding| new.contains(finding.id.as_str())).collect();
     found.sort_by_key(|finding| std::cmp::Reverse((finding.risk_score(), finding.severity)));
     let appeared = found.into_iter().map(|finding| {
-        changed("new", finding.severity, &finding.control, &finding.account, &finding.subject(), index)
+        let mut row =
+            changed("new", finding.severity, &finding.control, &finding.account, &finding.subject(), index);
+        if let Some((change, resource)) = changes.last_change(&finding.id).zip(row.last_mut()) {
+            resource.push_str(&format!(" {}", escape(&short(&change.words()))));
+        }
+        row
     });
     let gone = |what: &'static str, past: &Past| {
         let name = if past.resource_name.is_empty() { &past.resource_arn } else { &past.resource_name };
@@ -91,6 +96,9 @@ pub(super) fn changes(page: &mut Page, report: &Report, index: &Index<'_>) {
         let columns = ["Change", "Severity", "Control", "Account", "Resource"];
         let left_out = page.table(columns, rows, MAX_ROWS);
         page.left_out(left_out, "change", "changes");
+    }
+    for gap in changes.authors.iter().flat_map(Authors::gaps).take(MAX_LISTED) {
+        page.line(&format!("Not looked up: {}.", escape(&cut(&gap, MAX_REMEDY_CHARS))));
     }
 }
 

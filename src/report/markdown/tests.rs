@@ -141,6 +141,7 @@ fn changes_are_said_with_what_is_no_longer_observed() {
         since_run: "20261123T030000Z-1111".to_owned(),
         failing_since: Default::default(),
         changed_evidence: Vec::new(),
+        authors: None,
         scope: Default::default(),
         since: "2026-11-23T03:00:00Z".to_owned(),
         new: vec![failing.id.clone()],

@@ -6,7 +6,10 @@ use std::collections::HashSet;
 use super::{NEW, Summary};
 use crate::findings::Finding;
 use crate::report::screen::{Paint, padded};
-use crate::report::{Changes, Past, text};
+use crate::report::{Authors, Changes, Past, text};
+
+/// What stands before who made a change: it begins below the control.
+const WHO: &str = "                ";
 
 impl Summary<'_> {
     /// One line of the headline.
@@ -61,8 +64,14 @@ impl Summary<'_> {
                 (Paint::Plain, self.names.resource(finding)),
                 (Paint::Dim, &place),
             ]);
+            if let Some(change) = changes.last_change(&finding.id) {
+                self.screen.wrapped((Paint::Plain, WHO), WHO.len(), &change.words());
+            }
         }
         self.left_out(new.len().saturating_sub(most));
+        for gap in changes.authors.iter().flat_map(Authors::gaps) {
+            self.screen.wrapped((Paint::Yellow, "  "), 4, &gap);
+        }
     }
 
     /// The failures that were there, by what is known about them now.

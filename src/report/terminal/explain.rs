@@ -21,6 +21,7 @@ pub fn explanation(explained: &Explanation<'_>, options: TerminalOptions) -> Str
     page.heading("Why");
     text(page, &explained.finding.reason);
     text(page, explained.rationale);
+    last_change(page, explained);
     not_observed(page, explained);
     rule(page, explained);
     if explained.is_open() {
@@ -88,6 +89,13 @@ fn waiver(page: &mut Screen, finding: &Finding) {
     if let Some(end) = &finding.waiver_ended {
         page.heading("Waived no longer");
         text(page, &format!("{}; it was {}", end.words(), end.waiver.words()));
+    }
+}
+
+fn last_change(page: &mut Screen, explained: &Explanation<'_>) {
+    if let Some(change) = explained.last_change {
+        page.heading("Last changed");
+        text(page, &change.words());
     }
 }
 

@@ -31,6 +31,7 @@ export class Data {
     this.waiverState = new Uint32Array(this.size);
     for (const [row, at] of block.waived) this.waiverState[row] = block.waivers[at].ending ? 2 : 1;
     this.risk = new Map(block.risk);
+    this.changed = new Map(block.changed.map(([row, words, agent]) => [row, { words, agent }]));
     this.score = new Uint32Array(this.size);
     for (const [row, at] of block.risk) this.score[row] = block.risks[at].score;
     this.isNew = block.new && new Set(block.new);
@@ -63,6 +64,7 @@ export class Data {
       unseen: this.unseen[row] === 0 ? null : this.unseenAt(this.unseen[row] - 1),
       waiver: block.waivers[this.waiver.get(row)] ?? null,
       risk: block.risks[this.risk.get(row)] ?? null,
+      changed: this.changed.get(row) ?? null,
       isNew: this.isNew?.has(row) ?? false,
     };
   }

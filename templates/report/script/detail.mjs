@@ -15,6 +15,7 @@ export function detail(finding, detected, close) {
     element("p", "reason", finding.reason),
     ...acceptance(finding.waiver),
     ...rating(finding.risk),
+    ...change(finding.changed),
     ...unseen(finding.unseen),
     ...detected,
     findingFacts(finding),
@@ -79,6 +80,12 @@ function acceptance(accepted) {
   const state = ending ? `Waived no longer: ${ending}.` : `Waived until ${expires}. It fails all the same.`;
   const who = [author, ticket].filter(Boolean).flatMap((text) => [", ", named(text)]);
   return [element("p", "waiver", state, " ", element("q", "", reason), ...who)];
+}
+
+function change(last) {
+  if (!last) return [];
+  const agent = last.agent ? [element("br"), element("span", "meta", "with ", named(last.agent))] : [];
+  return [element("p", "changed-by", "Last changed ", named(last.words), ...agent)];
 }
 
 function unseen(missing) {

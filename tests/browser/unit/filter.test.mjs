@@ -46,6 +46,7 @@ function block() {
       { reason: "over", author: "Ben", ticket: null, expires: "2026-01-31", ending: "waiver expired on 2026-01-31" },
     ],
     waived: [[1, 0], [5, 1]],
+    changed: [],
     risks: [{ score: 65, parts: [{ why: "severity high", points: 30 }] }],
     risk: [],
     new: [1],

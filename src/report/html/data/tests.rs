@@ -153,6 +153,7 @@ fn new_findings_are_named_by_position() {
         since_run: "20261123T030000Z".to_owned(),
         failing_since: Default::default(),
         changed_evidence: Vec::new(),
+        authors: None,
         scope: Default::default(),
         since: "2026-11-23T03:00:00Z".to_owned(),
         new: vec![report.findings[5].id.clone(), report.findings[2].id.clone()],
