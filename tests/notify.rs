@@ -203,6 +203,37 @@ fn a_scan_is_told_as_it_ended_and_no_secret_shows_in_the_most_talkative_log() {
 }
 
 #[test]
+fn what_could_not_be_delivered_is_told_by_the_next_run() {
+    let receivers = Receivers::start(&["--clear", "--refuse", "gone@example.com"]);
+    let to = "      - addresses: [ann@example.com, gone@example.com]\n      - { addresses: [eve@example.com], \
+              min_severity: low }\n";
+    let world = world(&receivers.mailing("none", "", to));
+    let server = common::replay().start().unwrap();
+    let env = plain(server.env());
+    let scan =
+        [common::SCAN, &["--enable", "iam-root-mfa", "--archive", "kept", "--format", "json,html"]].concat();
+    let first = world.run(&env, &scan).unwrap();
+    assert!(!first.stdout.contains("Not delivered"), "{first}");
+    let run = world.report().unwrap()["run"]["id"].as_str().unwrap().to_owned();
+    let second = world.run(&env, &scan).unwrap();
+    let told = format!("Not delivered by run {run} of ");
+    let report = world.report().unwrap();
+    assert_eq!(report["undelivered"]["run"], run.as_str());
+    let messages = report["undelivered"]["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].as_str().unwrap().starts_with("mail to gone@example.com not sent: "), "{messages:?}");
+    assert!(second.stdout.contains(&told), "{second}");
+    assert!(world.read("out/report.html").unwrap().contains(&told));
+    for mail in &receivers.taken("mail")[2..] {
+        // Who is told of a part only is not told who else is told.
+        let is_told = mail["to"] == serde_json::json!(["ann@example.com"]);
+        for part in &mail["parts"].as_array().unwrap()[..2] {
+            assert_eq!(part["text"].as_str().unwrap().contains("Not delivered by run"), is_told, "{part}");
+        }
+    }
+}
+
+#[test]
 fn a_scan_that_could_not_run_is_told_too() {
     let receivers = Receivers::start(&["--clear"]);
     let to = "      - { addresses: [ann@example.com], when: changed, min_severity: critical }\n";

@@ -18,7 +18,7 @@ use crate::archive::{
 use crate::config::{Config, Selection};
 use crate::controls::VerdictKind;
 use crate::inventory::{self, Inventory};
-use crate::report::{self, Changes, Format, Report, WriteError, printable};
+use crate::report::{self, Changes, Format, Report, Undelivered, WriteError, printable};
 
 /// Runs that are looked through for the one to compare with.
 const MAX_LOOKED_AT: usize = 200;
@@ -104,6 +104,16 @@ pub(super) fn asked(config: &Config, report: &Report, is_from_file: bool) -> Str
     Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What a run could not deliver.
+fn undelivered(manifest: &Manifest) -> Option<Undelivered> {
+    let facts = &manifest.facts;
+    (!facts.notes.is_empty()).then(|| Undelivered {
+        run: manifest.run_id.to_string(),
+        started_at: facts.started_at.to_string(),
+        messages: facts.notes.clone(),
+    })
+}
+
 fn judged(report: &Report) -> impl Iterator<Item = &str> {
     report.accounts.iter().filter(|account| account.is_judged()).map(|account| account.id.as_str())
 }
@@ -135,9 +145,10 @@ impl<'a> Keeping<'a> {
     /// that has an account in common, and carries on its trend. Without any, and where it cannot be read, nothing
     /// is said about changes.
     pub(super) fn compare(&self, report: &mut Report) {
-        let earlier = self
-            .earlier(report)
-            .and_then(|manifest| manifest.map(|manifest| read_report(self.archive, &manifest)).transpose());
+        let earlier = self.earlier(report).and_then(|manifest| {
+            report.undelivered = manifest.as_ref().and_then(undelivered);
+            manifest.map(|manifest| read_report(self.archive, &manifest)).transpose()
+        });
         let earlier = earlier.unwrap_or_else(|why| {
             eprintln!("What changed since the run before is not told: {}", printable(&why));
             None

@@ -55,6 +55,7 @@ impl Report {
             run: run_info(ran, totals.unknown == 0 && gaps.is_empty()),
             changes: None,
             trend: Vec::new(),
+            undelivered: None,
             totals,
             waivers: None,
             gaps,

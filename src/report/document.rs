@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AttestationRow, Changes, Detections, TrendPoint};
+use super::{AttestationRow, Changes, Detections, TrendPoint, Undelivered};
 use crate::aws::OperationCount;
 use crate::controls::{Relation, RequirementStatus, Severity, VerdictKind};
 use crate::findings::{Finding, WaiverRow};
@@ -28,6 +28,9 @@ pub struct Report {
     /// This run and those before it in the archive, oldest first; empty for a run that is not kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trend: Vec<TrendPoint>,
+    /// What the earlier run could not deliver, where there was anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<Undelivered>,
     /// Verdicts of all findings.
     pub totals: Counts,
     /// The waivers of the run, where it had any.

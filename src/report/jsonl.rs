@@ -4,7 +4,7 @@
 //!
 //! | `record` | how many | holds |
 //! |---|---|---|
-//! | `run` | 1 | `schema_version`, `run`, `totals`, `changes` where there are any, and how many lines of each kind follow: `accounts`, `findings`, `gaps` |
+//! | `run` | 1 | `schema_version`, `run`, `totals`, `changes` and `undelivered` where there are any, and how many lines of each kind follow: `accounts`, `findings`, `gaps` |
 //! | `account` | `accounts` | an account as in `report.json`, skipped and failed ones included |
 //! | `finding` | `findings` | a finding as in `report.json`, with `title` of its control, `account_name`, and `last_change` where a call was seen to change the resource since the earlier run |
 //! | `gap` | `gaps` | what was not observed, as in `report.json` |
@@ -25,7 +25,7 @@ use serde::Serialize;
 use super::index::Index;
 use super::{
     AttackName, Changes, Counts, DetectionRow, Detections, EventRuleRow, EventsRead, Gap, Report, RunInfo,
-    SeverityCounts, WriteError, json_text,
+    SeverityCounts, Undelivered, WriteError, json_text,
 };
 use crate::events::authors::LastChange;
 use crate::findings::Finding;
@@ -41,6 +41,8 @@ enum Record<'a> {
         totals: Counts,
         #[serde(skip_serializing_if = "Option::is_none")]
         changes: Option<&'a Changes>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        undelivered: Option<&'a Undelivered>,
         accounts: usize,
         findings: usize,
         gaps: usize,
@@ -122,6 +124,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<(), WriteError> {
         run: &report.run,
         totals: report.totals,
         changes: report.changes.as_ref(),
+        undelivered: report.undelivered.as_ref(),
         accounts: report.accounts.len(),
         findings: report.findings.len(),
         gaps: report.gaps.len(),

@@ -12,7 +12,7 @@ use std::io::Write;
 
 use super::figures::Figures;
 use super::index::Index;
-use super::{Counts, Report, WriteError, text};
+use super::{Counts, Report, Undelivered, WriteError, text};
 use crate::inventory::AccountState;
 
 use escape::escape;
@@ -20,6 +20,9 @@ pub(super) use escape::{code_block, prose};
 
 /// Bytes of the whole page at most.
 const LIMIT: usize = 60_000;
+
+/// Messages of the earlier run, which were not delivered, that are named.
+const MAX_UNDELIVERED: usize = 5;
 
 /// Kept free of rows, for headings and for what is said about rows that are left out.
 const RESERVE: usize = 6_000;
@@ -130,6 +133,8 @@ fn warnings(report: &Report) -> Vec<String> {
     if !missed.is_empty() {
         warnings.push(format!("**Not all events were looked at.** {}.", missed.join("; ")));
     }
+    let undelivered = report.undelivered.iter().flat_map(Undelivered::lines).take(MAX_UNDELIVERED);
+    warnings.extend(undelivered.map(|line| escape(&format!("{line}."))));
     if report.totals.total() == 0 {
         warnings.push("**Nothing was judged.** This run has no findings.".to_owned());
     }

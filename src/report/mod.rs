@@ -38,6 +38,7 @@ pub(crate) mod screen;
 pub mod terminal;
 mod text;
 mod trend;
+mod undelivered;
 
 pub use attestation::{AttestationRow, AttestationState, Attested};
 pub use authors::{Authors, UnansweredPlace};
@@ -59,6 +60,7 @@ pub use risk::Known;
 pub use scope::ScopeChanges;
 pub(crate) use text::{printable, time};
 pub use trend::{MAX_POINTS, Score, TrendPoint};
+pub use undelivered::Undelivered;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,7 @@ impl Report {
             run,
             // It is that of the whole run.
             trend: Vec::new(),
+            undelivered: None,
             changes: self.changes.as_ref().map(|changes| changes_of(changes, id, &findings)),
             totals,
             waivers: self.waivers.as_ref().map(|waivers| waivers_of(waivers, &findings)),

@@ -88,6 +88,7 @@ fn of(findings: Vec<Finding>) -> Report {
         run: run(),
         changes: None,
         trend: Vec::new(),
+        undelivered: None,
         totals: count(&findings, |_| true),
         waivers: None,
         gaps: gaps(&findings),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Report;
+use super::{Report, text};
 
 /// What was looked at otherwise than in the earlier run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -59,22 +59,28 @@ impl ScopeChanges {
     /// A line for each kind of change, for people.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        /// Ids that a line names at most.
-        const NAMED: usize = 10;
+        self.lines_naming(10)
+    }
+
+    /// The same, each with so many ids at most.
+    pub(super) fn lines_naming(&self, most: usize) -> Vec<String> {
+        let (account, accounts, control, controls) = ("account", "accounts", "control", "controls");
         let lists = [
-            ("accounts looked at for the first time", &self.accounts_added),
-            ("accounts not looked at any more", &self.accounts_removed),
-            ("new controls", &self.controls_added),
-            ("controls left out", &self.controls_removed),
-            ("controls with another rule", &self.controls_changed),
+            (account, accounts, "looked at for the first time", &self.accounts_added),
+            (account, accounts, "not looked at any more", &self.accounts_removed),
+            ("new control", "new controls", "", &self.controls_added),
+            (control, controls, "left out", &self.controls_removed),
+            (control, controls, "with another rule", &self.controls_changed),
         ];
-        let line = |words: &str, ids: &[String]| {
-            let named = ids.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let more = if ids.len() > NAMED { ", …" } else { "" };
-            format!("{} {words}: {named}{more}", ids.len())
+        let lists = lists.into_iter().filter(|(.., ids)| !ids.is_empty());
+        let line = |(one, many, words, ids): (&str, &str, &str, &Vec<String>)| {
+            let named = ids.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if ids.len() > most { ", …" } else { "" };
+            let count = text::count(ids.len() as u64, one, many);
+            let space = if words.is_empty() { "" } else { " " };
+            format!("{count}{space}{words}: {named}{more}")
         };
-        let lists = lists.into_iter().filter(|(_, ids)| !ids.is_empty());
-        lists.map(|(words, ids)| line(words, ids)).collect()
+        lists.map(line).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use super::about::About;
 use crate::config::Rule;
 use crate::controls::VerdictKind;
 use crate::inventory::AccountState;
-use crate::report::{Report, printable};
+use crate::report::{Report, Undelivered, printable};
 
 pub(super) use subject::ascii;
 
@@ -22,6 +22,9 @@ pub(super) use subject::ascii;
 const MAX_ROWS: usize = 20;
 /// Characters of a name, a title or a message.
 const MAX_CHARS: usize = 120;
+
+/// Messages of the earlier run, which were not delivered, that are named.
+const MAX_UNDELIVERED: usize = 3;
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -141,7 +144,7 @@ impl Digest {
         Some(Self {
             subject: shown(&format!("[Upright] {headline}: {name}, {date}"), 200),
             headline,
-            notice: notice(report),
+            notice: notice(report, &about),
             link: wording.report_url.unwrap_or_default().to_owned(),
             facts: facts(report, &about, &name),
             sections: parts.sections(),
@@ -195,12 +198,23 @@ fn scope(report: &Report) -> String {
     }
 }
 
-fn notice(report: &Report) -> String {
+fn notice(report: &Report, about: &About<'_>) -> String {
     let mut notice = notice_of_findings(report).to_owned();
     let missed = report.detections.as_ref().map(|detections| detections.missed()).unwrap_or_default();
     if !missed.is_empty() {
         notice.push_str(if notice.is_empty() { "" } else { " " });
         notice.push_str(&shown(&format!("Not all events were looked at: {}.", missed.join("; ")), 500));
+    }
+    // Addresses of others are in it.
+    for line in report
+        .undelivered
+        .iter()
+        .filter(|_| !about.is_limited())
+        .flat_map(Undelivered::lines)
+        .take(MAX_UNDELIVERED)
+    {
+        notice.push_str(if notice.is_empty() { "" } else { " " });
+        notice.push_str(&shown(&format!("{line}."), 500));
     }
     notice
 }

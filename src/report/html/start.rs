@@ -10,7 +10,7 @@ use super::{Link, content_security_policy, has_script};
 use crate::controls::VerdictKind;
 use crate::inventory::{Account, AccountState};
 use crate::report::figures::Figures;
-use crate::report::{ControlRow, Counts, Report, RunInfo, text};
+use crate::report::{ControlRow, Counts, Report, RunInfo, Undelivered, text};
 
 /// More failing controls than this are only in the list of controls.
 const WORST: usize = 8;
@@ -96,6 +96,8 @@ pub(super) struct Answer<'a> {
     tiles: [Tile; 4],
     total: u64,
     is_complete: bool,
+    /// What the earlier run could not deliver, a line each.
+    undelivered: Vec<String>,
     worst: Vec<Worst<'a>>,
     /// Failing controls that are not among the worst.
     others: u64,
@@ -150,6 +152,7 @@ impl<'a> Answer<'a> {
             ],
             total: totals.total(),
             is_complete: report.run.complete,
+            undelivered: report.undelivered.as_ref().map(Undelivered::lines).unwrap_or_default(),
             others: failing.clone().count().saturating_sub(WORST) as u64,
             worst: failing.take(WORST).map(|control| Worst::of(control, figures, role)).collect(),
             charts: charts.into_iter().flatten().collect(),

@@ -6,7 +6,10 @@ use std::collections::HashSet;
 use super::{NEW, Summary};
 use crate::findings::Finding;
 use crate::report::screen::{Paint, padded};
-use crate::report::{Authors, Changes, Past, text};
+use crate::report::{Authors, Changes, Past, Undelivered, text};
+
+/// Accounts and controls of a change of the scope that are named.
+const SCOPE_NAMED: usize = 3;
 
 /// What stands before who made a change: it begins below the control.
 const WHO: &str = "                ";
@@ -34,6 +37,16 @@ impl Summary<'_> {
             }
         }
         self.screen.list(&pieces);
+        for line in changes.scope.lines_naming(SCOPE_NAMED) {
+            self.screen.wrapped((Paint::Dim, "scope: "), 7, &line);
+        }
+    }
+
+    /// What the earlier run could not deliver.
+    pub(super) fn undelivered(&mut self) {
+        for line in self.report.undelivered.iter().flat_map(Undelivered::lines) {
+            self.screen.wrapped((Paint::Yellow, ""), 4, &line);
+        }
     }
 
     /// The failures that were not there, worst first.

@@ -121,6 +121,7 @@ impl<'a> Summary<'a> {
         ];
         self.screen.list(&numbers);
         self.changed();
+        self.undelivered();
         let severities: Vec<(Paint, String)> = self
             .figures
             .failing

@@ -1,5 +1,7 @@
 use super::*;
-use crate::report::sample;
+use crate::events::authors::LastChange;
+use crate::events::detection::Actor;
+use crate::report::{Authors, Changes, UnansweredPlace, Undelivered, sample};
 
 fn shown(report: &Report, width: usize, verbosity: Verbosity) -> String {
     let options = TerminalOptions { color: false, width, verbosity };
@@ -39,9 +41,66 @@ fn nothing_failed_and_everything_was_seen() {
     insta::assert_snapshot!(shown(&sample::clean(), 80, Verbosity::Normal));
 }
 
+/// The sample a day after another run, with an account and a control that are looked at for the first time, and with what
+/// somebody with a hostile name made fail.
+fn authored() -> Report {
+    let (mut earlier, mut now) = (sample::report(), sample::report());
+    for time in [&mut earlier.run.started_at, &mut earlier.run.observed_at] {
+        *time = time.replace("2026-11-24", "2026-11-23");
+    }
+    earlier.controls.retain(|control| control.id != "iam-root-mfa");
+    earlier.findings.retain(|finding| finding.control != "iam-root-mfa" && finding.account != sample::DEV);
+    earlier.accounts.retain(|account| account.id != sample::DEV);
+    let failing = earlier.findings.iter_mut().filter(|finding| finding.verdict == VerdictKind::Fail);
+    failing.take(2).for_each(|finding| finding.verdict = VerdictKind::Pass);
+    let mut changes = Changes::between(&earlier, &now).expect("it is later");
+    let change = LastChange {
+        time: "2026-11-23T22:10:00Z".to_owned(),
+        actor: Actor {
+            name: Some("Admin".to_owned()),
+            session_name: Some("\u{1b}[31malice\r\n".to_owned()),
+            ..Actor::default()
+        },
+        source_address: Some("203.0.113.7".to_owned()),
+        user_agent: None,
+        event_source: "s3.amazonaws.com".to_owned(),
+        event_name: "PutBucketPolicy".to_owned(),
+        event_id: None,
+        region: None,
+    };
+    let place = UnansweredPlace {
+        account: sample::PROD.to_owned(),
+        region: "eu-west-1".to_owned(),
+        resources: 2,
+        why: "denied; allow `cloudtrail:LookupEvents` on `*`".to_owned(),
+    };
+    changes.authors = Some(Authors {
+        events_read: true,
+        looked_up: 50,
+        not_looked_up: 3,
+        unanswered: vec![place],
+        calls: changes.new.iter().take(1).map(|id| (id.clone(), change.clone())).collect(),
+    });
+    now.changes = Some(changes);
+    now.undelivered = Some(Undelivered {
+        run: "20261123T030000Z-abc".to_owned(),
+        started_at: "2026-11-23T03:00:00Z".to_owned(),
+        messages: vec!["mail to ann@example.com not sent: 550 no such user".to_owned()],
+    });
+    now.check().expect("it adds up");
+    now
+}
+
+#[test]
+fn changes_tell_who_made_them_and_what_changed_in_the_scope() {
+    let text = shown(&authored(), 100, Verbosity::Normal);
+    let until = text.find("Failed, worst first").expect("the next heading");
+    insta::assert_snapshot!(&text[..until]);
+}
+
 #[test]
 fn no_line_is_wider_than_the_terminal_and_nothing_hostile_gets_through() {
-    let reports = [crate::report::detections::sample::report(), sample::waived()];
+    let reports = [crate::report::detections::sample::report(), sample::waived(), authored()];
     let widths = [1, 20, 40, 79, 80, 81, 120, 200];
     for (report, width) in reports.iter().flat_map(|report| widths.map(|width| (report, width))) {
         for verbosity in [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose] {
