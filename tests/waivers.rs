@@ -264,8 +264,10 @@ fn a_snoozed_finding_wakes_up_when_its_evidence_changes() {
         "--from",
         "out/report.json",
     ];
-    let run = offline(&world, &[&snooze[..], &["--days", "10"]].concat());
+    let until = in_days(10).to_string();
+    let run = offline(&world, &[&snooze[..], &["--snooze-until", &until]].concat());
     assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stdout.contains(&format!("waived until {until}")), "{run}");
     scan(&world, &[]);
     assert_eq!(finding(&report(&world), "logs")["waived"]["until_evidence_changes"], true);
     let text = world.read("waivers.yaml").unwrap();

@@ -23,6 +23,7 @@ const USUAL_DAYS: u32 = 90;
 #[command(after_help = "Examples:\n  \
     upright waive 3f9a12c0 --reason Public-on-purpose --ticket SEC-17\n  \
     upright waive 3f9a12c0 --reason Migration --author Ann --expires 2027-03-31\n  \
+    upright waive 3f9a12c0 --reason Next-sprint --snooze-until 2027-01-15\n  \
     upright waive 3f9a12c0 --reason Accepted --days 30 --until-evidence-changes")]
 pub(super) struct WaiveArguments {
     /// Id of the finding, or as much of its beginning as no other id has, at least 4 digits
@@ -36,8 +37,8 @@ pub(super) struct WaiveArguments {
     /// Who accepts it [default: the user's name on this machine]
     #[arg(long, value_name = "NAME")]
     author: Option<String>,
-    /// Last day on which it is accepted
-    #[arg(long, value_name = "DATE", conflicts_with = "days")]
+    /// Last day on which it is accepted; from the next day on it is back
+    #[arg(long, visible_alias = "snooze-until", value_name = "DATE", conflicts_with = "days")]
     expires: Option<Date>,
     /// Days for which it is accepted [default: 90]
     #[arg(long, value_name = "N")]
