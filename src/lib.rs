@@ -9,6 +9,7 @@ pub mod config;
 pub mod controls;
 pub mod events;
 pub mod findings;
+mod hex;
 pub mod inventory;
 pub mod notify;
 pub mod report;

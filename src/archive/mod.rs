@@ -33,6 +33,8 @@ mod write;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 pub use claim::{BadJobName, Claim, Claimed, JobName};
 pub use error::ArchiveError;
 pub use id::{NoRunId, RunId};
@@ -161,5 +163,5 @@ impl Archive {
 
 /// SHA-256 in hexadecimal digits.
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }

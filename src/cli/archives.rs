@@ -17,6 +17,7 @@ use crate::archive::{
 };
 use crate::config::{Config, Selection};
 use crate::controls::VerdictKind;
+use crate::hex::hex_of_first;
 use crate::inventory::{self, Inventory};
 use crate::report::{self, Changes, Format, Report, Undelivered, WriteError, printable};
 
@@ -101,7 +102,7 @@ pub(super) fn asked(config: &Config, report: &Report, is_from_file: bool) -> Str
     };
     // Such a value has no key that is no text, and cannot fail; equal hashes would only compare more.
     let text = serde_json::to_vec(&asked).unwrap_or_default();
-    Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex_of_first(8, &Sha256::digest(&text))
 }
 
 /// What a run could not deliver.

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::Control;
+use crate::hex::hex_of_first;
 
 impl Control {
     /// Hash of all that its verdicts depend on: type, expressions and the values of its parameters. Another title,
@@ -21,7 +22,7 @@ impl Control {
         add(&format!("{} {}", self.evidence_only, self.pass_only));
         // Objects are printed in the order of their keys.
         add(&self.values.to_string());
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex_of_first(8, &hash.finalize())
     }
 }
 

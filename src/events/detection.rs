@@ -13,6 +13,7 @@ use super::identity::Member;
 use super::json::Json;
 use super::record::{Key, Record};
 use super::ruleset::RuleInfo;
+use crate::hex::hex;
 
 /// A rule that matched an event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,18 +96,7 @@ pub fn detection_id(rule_id: &str, event_id: &str) -> String {
     hash.update(rule_id.len().to_be_bytes());
     hash.update(rule_id);
     hash.update(event_id);
-    hexadecimal(&hash.finalize())
-}
-
-/// Two digits for each byte, in lower case.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
+    hex(&hash.finalize())
 }
 
 /// The JSON of a record on one line, which all detections of an event share.

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use super::source::layout;
 use super::source::{Limits, Problem, for_content};
+use crate::hex::hex;
 
 /// Bytes of a digest after decompression. A digest has about 500 bytes for each log file.
 const DIGEST_BYTES: usize = 64 << 20;
@@ -462,10 +463,6 @@ fn gaps(links: &BTreeMap<Location, Link>, since: Option<Timestamp>, until: Optio
         }
     }
     gaps
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The bytes that an even number of hexadecimal digits stands for.

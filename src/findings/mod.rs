@@ -16,6 +16,7 @@ pub use risk::{Risk, RiskPart};
 pub use waiver::{Waived, Waiver, WaiverEnd, WaiverRow};
 
 use crate::controls::{Evidence, Severity, VerdictKind};
+use crate::hex::hex_of_first;
 use crate::inventory::{GLOBAL, Unseen};
 
 /// A control's verdict on a resource, or on a place whose resources could not be listed.
@@ -146,7 +147,7 @@ impl Identity<'_> {
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex_of_first(16, &hash.finalize())
     }
 }
 

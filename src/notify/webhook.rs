@@ -18,6 +18,7 @@ use super::retry::{Pace, Refused, trying};
 use super::secret::{Secret, Secrets};
 use super::{Channel, Delivery, News, Services, Telling, slack};
 use crate::config::{Webhook, WebhookFormat, is_this_machine};
+use crate::hex::hex;
 
 /// Header of the signature.
 const SIGNATURE: &str = "X-Upright-Signature";
@@ -193,8 +194,7 @@ fn signature(key: &Secret, seconds: i64, body: &str) -> String {
     signing.update(seconds.to_string().as_bytes());
     signing.update(b".");
     signing.update(body.as_bytes());
-    let hex: String = signing.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("t={seconds},v1={hex}")
+    format!("t={seconds},v1={}", hex(signing.sign().as_ref()))
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, Co
 use sha2::{Digest, Sha256};
 
 use super::Path;
-use crate::events::detection::{Detection, detection_id, hexadecimal};
+use crate::events::detection::{Detection, detection_id};
 use crate::events::record::Record;
 use crate::events::ruleset::RuleInfo;
+use crate::hex::hex;
 
 /// Events that a condition may ask for: so many are kept for each group.
 const MOST_EVENTS: u64 = 10_000;
@@ -521,7 +522,7 @@ impl Alert {
             hash.update(event.len().to_be_bytes());
             hash.update(event);
         }
-        let identity = hexadecimal(&hash.finalize());
+        let identity = hex(&hash.finalize());
         Detection {
             id: detection_id(&info.id, &identity),
             output: format!("{}: {counted} within {} s{group}", info.name, definition.timespan.as_secs()),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::controls::Evidence;
+use crate::hex::hex;
 
 /// Digits of a digest that are written into a waiver, and the fewest that one may have.
 pub const DIGEST_DIGITS: usize = 16;
@@ -20,7 +21,7 @@ pub fn evidence_digest(evidence: &[Evidence]) -> String {
         feed(&mut hash, value);
         hash.update([u8::from(*cut)]);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 /// A letter for the kind, and a length before whatever has one, so that no two values give the same bytes.

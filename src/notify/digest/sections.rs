@@ -319,14 +319,18 @@ impl<'a> Names<'a> {
 /// told of the detections that are kept in full, since the others are counted over all accounts.
 fn detected<'a>(report: &'a Report, about: &About<'_>) -> Vec<Detected<'a>> {
     let Some(detections) = &report.detections else { return Vec::new() };
+    let rows = detections.detections.iter();
+    let rows = rows.filter(|row| row.account.as_deref().is_none_or(|account| about.takes_account(account)));
+    // The newest of each rule, which stands first, and how many there are.
+    let mut by_rule: HashMap<&str, (&DetectionRow, u64)> = HashMap::new();
+    for row in rows {
+        by_rule.entry(&row.rule).or_insert((row, 0)).1 += 1;
+    }
     let told = detections.rules.iter().filter(|rule| rule.found > 0 && about.takes_rule(rule.severity));
     let detected = told.map(|rule| {
-        let mut rows = detections.detections.iter().filter(|row| {
-            row.rule == rule.id && row.account.as_deref().is_none_or(|account| about.takes_account(account))
-        });
-        // They stand newest first.
-        let newest = rows.next();
-        let seen = u64::from(newest.is_some()) + rows.count() as u64;
+        let kept = by_rule.get(rule.id.as_str());
+        let seen = kept.map_or(0, |(_, seen)| *seen);
+        let newest = kept.map(|(newest, _)| *newest);
         Detected { rule, found: if about.limits_accounts() { seen } else { rule.found }, newest }
     });
     detected.filter(|detected| detected.found > 0).collect()

@@ -8,6 +8,7 @@ use lettre::message::{Attachment as File, Mailbox, MultiPart, SinglePart};
 use super::attachment::Attachment;
 use super::body::Body;
 use crate::config::MailAddress;
+use crate::hex::hex;
 
 /// What a mail says, to whomever.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,7 @@ fn attached(name: &str, bytes: Vec<u8>) -> Result<SinglePart, String> {
 fn message_id(from: &Mailbox) -> Result<String, String> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system gives no random numbers".to_owned())?;
-    let random: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let random = hex(&bytes);
     Ok(format!("<{random}.upright@{}>", from.email.domain()))
 }
 
