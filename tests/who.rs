@@ -162,3 +162,22 @@ fn where_no_event_tells_nobody_is_named() {
     );
     assert!(!run.stdout.contains("by "), "{run}");
 }
+
+#[test]
+fn asking_the_event_history_is_planned_and_allowed_only_where_it_is_wanted() {
+    let world = World::new(UPRIGHT).unwrap();
+    let told = |arguments: &[&str]| common::offline(&world, arguments).stdout;
+    let explain = ["scan", "--explain", "--enable", "s3-bucket-not-public"];
+    let policy = ["iam-policy", "--organization", "--enable", "s3-bucket-not-public", "--role", "member"];
+    for without in [&explain[..], &policy] {
+        assert!(!told(without).contains("cloudtrail:LookupEvents"), "{without:?}");
+        assert!(
+            told(&[without, &["--who-changed"]].concat()).contains("cloudtrail:LookupEvents"),
+            "{without:?}"
+        );
+    }
+    world.write("upright.yaml", "who_changed: true\n").unwrap();
+    for with in [&explain[..], &policy] {
+        assert!(told(with).contains("cloudtrail:LookupEvents"), "{with:?}");
+    }
+}
