@@ -9,7 +9,9 @@ use crate::events::yaml;
 
 fn load(text: &str) -> Library {
     let mut library = Library::default();
-    library.load(FilePath::new("f.yml"), text, &yaml::documents(text).unwrap());
+    if let Ok(documents) = yaml::documents(text) {
+        library.load(FilePath::new("f.yml"), text, &documents);
+    }
     library
 }
 
