@@ -39,6 +39,7 @@ def rule(number, pattern, more):
     yield "  Type: AWS::Events::Rule"
     yield from more["head"]
     yield "  Properties:"
+    yield from (line.format(number=number) for line in more["name"])
     yield f"    Description: Changes that Upright looks at, {number}"
     yield "    State: ENABLED"
     # YAML takes JSON as it is, so that what is compared is what was printed.
@@ -50,6 +51,8 @@ def rule(number, pattern, more):
 
 TO_QUEUE = {
     "head": ["  Condition: WatchesEvents"],
+    # The queues let in rules of this name: CloudFormation would shorten that of a long stack.
+    "name": ["    Name: !Sub '${{Name}}-changes-{number}'"],
     "targets": [
         "      - Id: queue",
         "        Arn: !GetAtt Events.Arn",
@@ -58,6 +61,7 @@ TO_QUEUE = {
 }
 TO_BUS = {
     "head": [],
+    "name": [],
     "targets": [
         "      - Id: bus",
         "        Arn: !Ref BusArn",

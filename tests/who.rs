@@ -66,7 +66,8 @@ fn opened(records: impl FnOnce(&str) -> Vec<Value>, config: &str) -> (World, Run
     let env = plain(emulator.env());
     change(&emulator, "make");
     let first = world.run(&env, SCAN).unwrap();
-    let account = account(&world.report().unwrap_or_else(|error| panic!("{error:#}\n{first}")));
+    assert_eq!(first.code, Some(0), "the bucket is closed: {first}");
+    let account = account(&world.report().unwrap());
     change(&emulator, "open");
     let lines: Vec<String> = records(&account).iter().map(Value::to_string).collect();
     world.write("logs/trail.json", &lines.join("\n")).unwrap();

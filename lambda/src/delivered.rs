@@ -73,7 +73,7 @@ pub(crate) fn deal_with(ready: &Ready, deliveries: Vec<Delivery>, times: Times) 
     let scanned = scan.finish(|told| {
         if let Told::Detection(detection) = told {
             // INVARIANT: events of several messages led to it, so that no single one is to blame.
-            reading.detected.take(None, *detection);
+            reading.detected.take(None, detection);
         }
     });
     let Reading { detected, mut why, .. } = reading;
@@ -139,7 +139,7 @@ impl Desk for Reading<'_> {
 
     fn take(&mut self, node: Node, told: Told) {
         match told {
-            Told::Detection(detection) => self.detected.take(Some(node), *detection),
+            Told::Detection(detection) => self.detected.take(Some(node), detection),
             Told::Input(report) => {
                 self.touched.lock().unwrap_or_else(PoisonError::into_inner).settle(report.input, node);
                 if report.problems_found > 0 {

@@ -161,7 +161,7 @@ fn day_of(key: &str) -> Option<Date> {
 /// Where an object of a detection lies: by the day of the event, which is the same whenever it is delivered. The id is of
 /// hexadecimal digits, see [`Detection::id`].
 fn key(detection: &Detection, end: &str) -> String {
-    let time = detection.time.unwrap_or(Timestamp::UNIX_EPOCH);
+    let time = detection.facts.time.unwrap_or(Timestamp::UNIX_EPOCH);
     let day = time.to_zoned_datetime(TimeZone::UTC).date();
     format!("{DETECTIONS}/day={day}/{}.{end}", detection.id)
 }
@@ -249,7 +249,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let archive = archives::at(folder.path());
         archive.keep_detection(&detection(), now()).unwrap();
-        let day = detection().time.unwrap().to_zoned_datetime(TimeZone::UTC).date();
+        let day = detection().facts.time.unwrap().to_zoned_datetime(TimeZone::UTC).date();
         let strange = folder.path().join("detections/day=yesterday/x.json");
         std::fs::create_dir_all(strange.parent().unwrap()).unwrap();
         std::fs::write(&strange, "x").unwrap();

@@ -5,6 +5,7 @@
 //! runs/<run id>/report.json.zst       the report, from which every format can be made again
 //! runs/<run id>/findings.parquet      its findings as columns
 //! runs/<run id>/inventory.json.zst    what was observed
+//! runs/<run id>/<account>.…           the same of one account, and findings-<number>.parquet, in a run by many processes
 //! runs/<run id>/manifest.json         written last: it commits the run, and lists the objects with their hashes
 //! findings/day=<date>/<run id>.parquet   the findings of committed runs once more, for DuckDB and Athena
 //! executions/<hash of a name>           which run it began, where several processes do one
@@ -62,6 +63,11 @@ pub const REPORT: &str = "report.json.zst";
 pub const FINDINGS: &str = "findings.parquet";
 /// Name of the inventory in a run: a file of `--save-inventory`.
 pub const INVENTORY: &str = "inventory.json.zst";
+/// Name of the inventory of one account, in a run that keeps one of each.
+#[must_use]
+pub fn inventory_of(account: &str) -> String {
+    format!("{account}.{INVENTORY}")
+}
 /// Name of the page in a run: HTML, compressed with gzip, as `Content-Encoding` knows it.
 pub const PAGE: &str = "report.html.gz";
 

@@ -33,7 +33,7 @@ impl Member {
     const COUNT: usize = Self::CreationDate as usize + 1;
 
     /// The member with this name in `userIdentity`, or in the member `parent` of it.
-    fn named(parent: Option<Self>, name: &[u8]) -> Option<Self> {
+    pub(super) fn named(parent: Option<Self>, name: &[u8]) -> Option<Self> {
         Some(match (parent, name) {
             (None, b"type") => Self::Kind,
             (None, b"principalId") => Self::PrincipalId,
@@ -69,14 +69,14 @@ impl Member {
     }
 
     /// Whether it has members with places.
-    const fn is_parent(self) -> bool {
+    pub(super) const fn is_parent(self) -> bool {
         matches!(self, Self::Session | Self::Issuer | Self::Attributes)
     }
 }
 
 /// The places of the members of one `userIdentity`.
 // Places and no texts: a record that finds texts late would be bound to one lifetime.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     /// The first byte of each member in the text of the whole, and the one after its last.
     places: [Option<(u32, u32)>; Member::COUNT],
@@ -90,12 +90,24 @@ impl Identity {
     /// `None` for one of 4 GiB and more, which has no places.
     pub(super) fn of(whole: Json<'_>) -> Option<Self> {
         u32::try_from(whole.text().len()).ok()?;
-        let mut identity = Self { places: [None; Member::COUNT], has_lists: false };
+        let mut identity = Self::empty();
         identity.members(None, &mut whole.walk());
         Some(identity)
     }
 
-    fn has(&self, member: Member) -> bool {
+    /// One whose members are yet to be found.
+    pub(super) const fn empty() -> Self {
+        Self { places: [None; Member::COUNT], has_lists: false }
+    }
+
+    /// Notes where a member stands: from its first byte in the text of the whole to the one after its last.
+    pub(super) fn note(&mut self, member: Member, start: usize, end: usize) {
+        if let Some(place) = self.places.get_mut(member as usize) {
+            *place = u32::try_from(start).ok().zip(u32::try_from(end).ok());
+        }
+    }
+
+    pub(super) fn has(&self, member: Member) -> bool {
         self.places.get(member as usize).is_some_and(Option::is_some)
     }
 
@@ -121,9 +133,7 @@ impl Identity {
             } else {
                 walk.value();
             }
-            if let Some(place) = self.places.get_mut(member as usize) {
-                *place = u32::try_from(start).ok().zip(u32::try_from(walk.at()).ok());
-            }
+            self.note(member, start, walk.at());
         }
         walk.over_bracket();
     }

@@ -6,9 +6,11 @@
 pub mod attack;
 pub mod authors;
 pub mod batch;
+mod check;
 pub mod detection;
 pub mod engine;
 pub mod examples;
+mod facts;
 pub mod falco;
 mod identity;
 pub mod integrity;

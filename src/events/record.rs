@@ -14,6 +14,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::check::{self, Outcome, Shape};
 use super::identity::{Identity, Member};
 use super::json::Json;
 
@@ -122,6 +123,9 @@ pub struct Record<'a> {
     other: Vec<(Cow<'a, str>, Json<'a>)>,
     /// Where the members of `userIdentity` stand, once someone has asked for one.
     identity: OnceCell<Option<Identity>>,
+    /// What was seen when it was checked; `None` where `serde_json` had to.
+    shape: Option<Shape>,
+    time: OnceCell<Option<Timestamp>>,
 }
 
 impl<'a> Record<'a> {
@@ -152,12 +156,22 @@ impl<'a> Record<'a> {
     pub fn read(text: &'a str) -> Result<(Self, &'a str), RecordError> {
         let start = text.len() - text.trim_ascii_start().len();
         let body = text.get(start..).unwrap_or_default();
-        let mut record = Self {
-            raw: Json::checked(""),
-            known: [None; Key::COUNT],
-            other: Vec::new(),
-            identity: OnceCell::new(),
-        };
+        let mut record = Self::empty();
+        let mut identity = None;
+        match check::object(body, &mut identity, |name, value| record.note(name, value)) {
+            Outcome::Whole(shape) => {
+                if identity.is_some() {
+                    record.identity = OnceCell::from(identity);
+                }
+                let (raw, rest) = body.split_at_checked(shape.length).unwrap_or((body, ""));
+                record.raw = Json::checked(raw);
+                record.shape = Some(shape);
+                return Ok((record, rest));
+            }
+            Outcome::Cut => return Err(RecordError::Incomplete),
+            Outcome::Unsure => {}
+        }
+        record = Self::empty();
         let mut deserializer = serde_json::Deserializer::from_str(body);
         if let Err(error) = (&mut deserializer).deserialize_map(Parts(&mut record)) {
             return Err(if error.is_eof() {
@@ -171,6 +185,45 @@ impl<'a> Record<'a> {
         let (raw, rest) = body.split_at_checked(end).unwrap_or((body, ""));
         record.raw = Json::checked(raw);
         Ok((record, rest))
+    }
+
+    fn empty() -> Self {
+        Self {
+            raw: Json::checked(""),
+            known: [None; Key::COUNT],
+            other: Vec::new(),
+            identity: OnceCell::new(),
+            shape: None,
+            time: OnceCell::new(),
+        }
+    }
+
+    /// Notes where a top-level value stands; of a documented key that is given twice the first counts.
+    fn note(&mut self, name: &'a str, value: &'a str) {
+        let value = Json::checked(value);
+        match Key::from_bytes(name.as_bytes()) {
+            Some(key) => {
+                if let Some(place) = self.known.get_mut(key as usize) {
+                    place.get_or_insert(value);
+                }
+            }
+            None => self.other.push((name.into(), value)),
+        }
+    }
+
+    /// Arrays and objects inside one another, the record included; `None` where nobody counted.
+    #[must_use]
+    pub(super) fn levels(&self) -> Option<usize> {
+        self.shape.and_then(|shape| usize::try_from(shape.levels).ok())
+    }
+
+    /// The JSON of the record on one line.
+    #[must_use]
+    pub(super) fn compact(&self) -> Cow<'a, str> {
+        match self.shape {
+            Some(shape) if shape.is_compact => Cow::Borrowed(self.raw()),
+            _ => self.raw.compact(),
+        }
     }
 
     /// The record as it was written.
@@ -269,7 +322,7 @@ impl<'a> Record<'a> {
     /// `eventTime`; `None` when it is missing or no RFC 3339 time.
     #[must_use]
     pub fn timestamp(&self) -> Option<Timestamp> {
-        self.event_time()?.parse().ok()
+        *self.time.get_or_init(|| self.event_time()?.parse().ok())
     }
 
     /// `awsRegion`
@@ -385,6 +438,15 @@ mod tests {
 
     const RECORD: &str = r#" {"eventName":"A","userIdentity":{"type":"Root","sessionContext":{"x":1}},"zzz":[1],
         "eventTime":"2024-05-06T07:08:09Z","eventID":"e\u0031"} "#;
+
+    #[test]
+    fn a_record_that_is_cut_anywhere_wants_more() {
+        let text = r#"{"a":-1.5e-7,"b":{"c":[true,"\u00e9"]}}"#;
+        for cut in 0..text.len() {
+            let read = Record::read(&text[..cut]).map(|_| ());
+            assert!(matches!(read, Err(RecordError::Incomplete)), "{}: {read:?}", &text[..cut]);
+        }
+    }
 
     #[test]
     fn every_top_level_value_is_found() {

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attack::{Attack, AttackFilter};
-use super::detection::{Actor, Detection, EventText};
+use super::detection::{About, Detection};
 use super::engine::predicate::Predicate;
 use super::engine::{Demand, Engine, Scratch};
 use super::falco::{self, FalcoRule, Output};
 use super::record::{Key, Record};
 use super::sigma::correlation::{Bound, Correlator, Limits, Member, Observation, kept};
 use super::sigma::{self, Placeholders, SigmaCorrelation, SigmaRule};
-use super::yaml::{self, Node, Value};
+use super::yaml::{self, Node, Value, YamlError};
 use crate::controls::Severity;
 
 /// What a rule was written in.
@@ -129,6 +130,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Loader {
     options: Options,
+    placeholders: Arc<Placeholders>,
     falco: falco::Library,
     sigma: sigma::Library,
     issues: Vec<Issue>,
@@ -138,22 +140,28 @@ impl Loader {
     /// A loader without rules.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let sigma = sigma::Library::new(options.placeholders.clone());
-        Self { options, falco: falco::Library::default(), sigma, issues: Vec::new() }
+        let placeholders = Arc::new(options.placeholders.clone());
+        let sigma = sigma::Library::new(Arc::clone(&placeholders));
+        Self { options, placeholders, falco: falco::Library::default(), sigma, issues: Vec::new() }
     }
 
     /// Reads a file, or every `.yml` and `.yaml` file in a directory and those below it, in order of their names.
+    ///
+    /// Many files are parsed on all cores; what they say counts in order of their names all the same.
     pub fn path(&mut self, path: &Path) {
-        match rule_files(path) {
-            Ok(files) => {
-                for file in files {
-                    match std::fs::read_to_string(&file) {
-                        Ok(text) => self.text(&file, &text),
-                        Err(error) => self.unreadable(&file, &error),
-                    }
-                }
+        let files = match rule_files(path) {
+            Ok(files) => files,
+            Err(error) => return self.unreadable(path, &error),
+        };
+        let parse_file = |file: &PathBuf| match std::fs::read_to_string(file) {
+            Ok(text) => Ok(self.parse(file, &text)),
+            Err(error) => Err(error),
+        };
+        for (file, parsed) in files.iter().zip(on_all_cores(&files, parse_file)) {
+            match parsed {
+                Ok(parsed) => self.take(file, parsed),
+                Err(error) => self.unreadable(file, &error),
             }
-            Err(error) => self.unreadable(path, &error),
         }
     }
 
@@ -169,17 +177,35 @@ impl Loader {
 
     /// Reads the text of a file, which is Sigma's when a document has a `detection` or a `correlation`.
     pub fn text(&mut self, file: &Path, text: &str) {
+        let parsed = self.parse(file, text);
+        self.take(file, parsed);
+    }
+
+    /// What a file says by itself.
+    fn parse(&self, file: &Path, text: &str) -> Parsed {
         match yaml::documents(text) {
-            Ok(documents) if documents.iter().any(is_sigma) => self.sigma.load(file, text),
+            Ok(documents) if documents.iter().any(is_sigma) => {
+                let mut library = sigma::Library::new(Arc::clone(&self.placeholders));
+                library.load(file, text, &documents);
+                Parsed::Sigma(library)
+            }
             // What is no YAML is told in Falco's words, which are those of YAML.
-            _ => self.falco.load(file, text),
+            documents => Parsed::Falco(documents),
+        }
+    }
+
+    /// Adds what a file says to what the files before it said.
+    fn take(&mut self, file: &Path, parsed: Parsed) {
+        match parsed {
+            Parsed::Sigma(library) => self.sigma.append(library),
+            Parsed::Falco(documents) => self.falco.load(file, documents),
         }
     }
 
     /// Compiles what was read. What is wrong with a rule is told, and the other rules run.
     #[must_use]
     pub fn finish(self) -> (RuleSet, Vec<Issue>) {
-        let Self { options, falco, mut sigma, mut issues } = self;
+        let Self { options, falco, mut sigma, mut issues, .. } = self;
         let (falco, falco_issues) = falco.finish();
         issues.extend(falco_issues);
         issues.append(&mut sigma.issues);
@@ -187,6 +213,34 @@ impl Loader {
         issues.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         (set, issues)
     }
+}
+
+/// What a file says, whatever the others say.
+enum Parsed {
+    /// Rules, compiled; files of Sigma say nothing of each other.
+    Sigma(sigma::Library),
+    /// Documents, or why it is no YAML; a file of Falco's changes what earlier ones said.
+    Falco(Result<Vec<Node>, YamlError>),
+}
+
+/// What `make` makes of each item, in their order; with so few items to a core that it pays, on several.
+fn on_all_cores<I: Sync, T: Send>(items: &[I], make: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    /// A file takes as long to parse as a thread to start and end.
+    const LEAST: usize = 16;
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = items.len().div_ceil(cores).max(LEAST);
+    std::thread::scope(|scope| {
+        let mut shares = items.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        let make = &make;
+        let others: Vec<_> =
+            shares.map(|share| scope.spawn(move || share.iter().map(make).collect::<Vec<T>>())).collect();
+        let mut made: Vec<T> = first.iter().map(make).collect();
+        for other in others {
+            made.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        made
+    })
 }
 
 fn is_sigma(document: &Node) -> bool {
@@ -254,8 +308,8 @@ pub struct Match<'r, 'e> {
     pub record: &'e Record<'e>,
     /// The running number of the event.
     number: u64,
-    /// The text of the event, made for the first detection of it.
-    text: &'e OnceCell<EventText>,
+    /// What all detections of the event have in common, made for the first of them.
+    about: &'e OnceCell<About>,
 }
 
 impl RuleSet {
@@ -346,7 +400,7 @@ impl RuleSet {
             return;
         }
         let mut is_falco_event = None;
-        let text = OnceCell::new();
+        let about = OnceCell::new();
         for rule in matched {
             let Some(rule) = self.rules.get(*rule) else { continue };
             if rule.info.language == Language::Falco {
@@ -360,7 +414,7 @@ impl RuleSet {
                     *known = false;
                 }
             }
-            found(Match { rule, record, number, text: &text });
+            found(Match { rule, record, number, about: &about });
         }
     }
 
@@ -424,32 +478,33 @@ impl Match<'_, '_> {
     /// What is told of it.
     #[must_use]
     pub fn detection(&self) -> Detection {
-        let actor = Actor::of(self.record);
-        let output = self.output_about(&actor);
-        let text = self.text.get_or_init(|| EventText::of(self.record)).clone();
-        Detection::new(Arc::clone(&self.rule.info), self.record, text, actor, output)
+        let about = self.about.get_or_init(|| About::of(self.record));
+        Detection::new(Arc::clone(&self.rule.info), self.record, about, self.output())
     }
 
     /// The rule's text with the event's values; for a rule without a text its title and what happened.
     #[must_use]
     pub fn output(&self) -> String {
-        self.output_about(&Actor::of(self.record))
-    }
-
-    fn output_about(&self, actor: &Actor) -> String {
         if let Some(output) = &self.rule.output {
             return output.print(self.record, self.number);
         }
-        let text = |key| self.record.text(key).unwrap_or("unknown".into());
-        format!(
-            "{} (user={}, IP={}, region={}, event={} of {})",
-            self.rule.info.name,
-            actor.name.as_deref().unwrap_or("unknown"),
-            text(Key::SourceIpAddress),
-            text(Key::AwsRegion),
-            text(Key::EventName),
-            text(Key::EventSource),
-        )
+        let facts = &self.about.get_or_init(|| About::of(self.record)).facts;
+        let or_unknown = |text: Option<_>| text.unwrap_or("unknown");
+        [
+            self.rule.info.name.as_str(),
+            " (user=",
+            or_unknown(facts.actor_name()),
+            ", IP=",
+            or_unknown(facts.source_address()),
+            ", region=",
+            or_unknown(facts.region()),
+            ", event=",
+            or_unknown(facts.event_name()),
+            " of ",
+            or_unknown(facts.event_source()),
+            ")",
+        ]
+        .concat()
     }
 
     /// The fields in a Falco rule's text as they are written there, with their values; `None` for an absent one.

@@ -71,11 +71,11 @@ fn a_detection_says_who_wrote_the_rule_and_what_it_is_about() {
     rules.evaluate(&record, &mut Scratch::default(), |found| detections.push(found.detection()));
     let two = &detections[1];
     assert_eq!(
-        (two.attack.tactics.as_slice(), two.attack.techniques.as_slice()),
+        (two.rule.attack.tactics.as_slice(), two.rule.attack.techniques.as_slice()),
         (&["Persistence".to_owned()][..], &["T1098".to_owned()][..])
     );
     assert_eq!(detections[2].rule.author.as_deref(), Some("someone"));
-    assert_eq!(detections[2].actor.name.as_deref(), Some("u"));
+    assert_eq!(detections[2].facts.actor_name(), Some("u"));
     assert!(!detections[2].event.get().contains('\n'));
     let again = detections.clone();
     assert!(detections.iter().zip(&again).all(|(a, b)| a.id == b.id));

@@ -15,7 +15,7 @@ use super::source::{Counts, Input, Options, Origin, Pointer, Report};
 #[derive(Debug)]
 pub enum Told {
     /// A rule matched. Those of one event come in the order of the inputs; those of correlations come last.
-    Detection(Box<Detection>),
+    Detection(Detection),
     /// A message announces an object, which nobody has fetched.
     Pointer {
         /// Number of the input that the message was in, counted from zero in each reading.
@@ -38,7 +38,7 @@ pub struct Scanned {
 
 /// What is found in one event.
 enum Found {
-    Detection(Box<Detection>),
+    Detection(Detection),
     Observations(Vec<Observation>),
 }
 
@@ -102,8 +102,8 @@ impl<'r> Scan<'r> {
                     witness(record, origin.input);
                 }
                 rules.evaluate(record, &mut scratch, |matched| {
-                    let detection = matched.rule.is_reported.then(|| Box::new(matched.detection()));
-                    let observations = matched.observations_of(detection.as_deref());
+                    let detection = matched.rule.is_reported.then(|| matched.detection());
+                    let observations = matched.observations_of(detection.as_ref());
                     found.extend(detection.map(Found::Detection));
                     if !observations.is_empty() {
                         found.push(Found::Observations(observations));
@@ -132,7 +132,7 @@ impl<'r> Scan<'r> {
     pub fn finish(self, mut tell: impl FnMut(Told)) -> Scanned {
         let (detections, correlations) = self.correlator.finish();
         for detection in detections {
-            tell(Told::Detection(Box::new(detection)));
+            tell(Told::Detection(detection));
         }
         Scanned { counts: self.counts, correlations }
     }

@@ -48,7 +48,7 @@ pub use state::SETTLING;
 pub use touched::{Touch, calls, coalesce, touched};
 
 use look::Looked;
-use state::{Base, State};
+use state::{Base, Kept, State};
 
 /// How long whoever sends an alert has it to himself. After that it is sent again, unless he said that it was sent.
 const HOLDS: Duration = Duration::from_secs(120);
@@ -60,6 +60,9 @@ const ACCOUNTS_AT_ONCE: usize = 4;
 const TO_SETTLE: Duration = Duration::from_secs(10);
 /// Time that sending one alert is not begun without.
 const TO_SEND: Duration = Duration::from_secs(2);
+
+/// Accounts of which what was read is kept for the next batch.
+const MAX_ACCOUNTS_KEPT: usize = 64;
 
 const NO_TIME: &str = "there was no time left";
 
@@ -166,6 +169,8 @@ pub struct Follower {
     waivers: Vec<Waiver>,
     wanted: Wanted,
     base: Mutex<Option<Base>>,
+    /// What was looked at since, by account, as it was read last.
+    kept: Mutex<BTreeMap<String, Vec<Kept>>>,
     /// Ids of changes of which people have been told.
     told: Mutex<HashSet<String>>,
     /// How long a claim holds.
@@ -185,8 +190,16 @@ impl Follower {
                 wanted.add(control.kind, Some("tags"));
             }
         }
-        let (base, told) = (Mutex::new(None), Mutex::new(HashSet::new()));
-        Arc::new(Self { archive, controls, waivers, wanted, base, told, holds: HOLDS })
+        Arc::new(Self {
+            archive,
+            controls,
+            waivers,
+            wanted,
+            base: Mutex::new(None),
+            kept: Mutex::new(BTreeMap::new()),
+            told: Mutex::new(HashSet::new()),
+            holds: HOLDS,
+        })
     }
 
     /// The archive.
@@ -320,7 +333,16 @@ impl Follower {
         let known = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(base) = Base::latest(&self.archive, account, known)? else { return Ok(None) };
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some(base.clone());
-        State::load(&self.archive, account, base).map(Some)
+        let mut of_accounts = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if of_accounts.len() >= MAX_ACCOUNTS_KEPT {
+            of_accounts.clear();
+        }
+        let known = of_accounts.remove(account).unwrap_or_default();
+        drop(of_accounts);
+        let state = State::load(&self.archive, account, base, known)?;
+        let mut of_accounts = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        of_accounts.insert(account.to_owned(), state.kept.clone());
+        Ok(Some(state))
     }
 
     /// Tells people of the changes of these accounts that they have not been told of, whoever found them, at least

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::look::Looked;
-use super::state::{self, About, Kept, Overlay, State, View};
+use super::state::{self, About, Overlay, State, View};
 use super::touched::Touch;
 use super::{FollowError, Follower};
 use crate::archive::LiveKey;
@@ -68,12 +68,12 @@ impl Follower {
             if last.is_some_and(|last| last.overlay.observed_at >= overlay.observed_at) {
                 return Ok(Settled { changes: Vec::new(), again: None });
             }
-            let key = last.map_or(first, |last| last.key.next());
+            let key = state.next_key(first);
             overlay.changes = self.changes(state, &before, &overlay, &key, touch);
             if self.archive.create_live(&key, &overlay.packed()?)? {
                 let again = overlay.is_passing.then(|| passing(seen)).flatten();
                 let changes = overlay.changes.clone();
-                state.kept.push(Kept { key, overlay });
+                state.add(key, overlay);
                 return Ok(Settled { changes, again });
             }
             state.reload(&self.archive)?;

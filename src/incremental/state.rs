@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::FollowError;
 use super::touched::Touch;
-use crate::archive::{Archive, INVENTORY, LiveKey, RunId};
+use crate::archive::{Archive, INVENTORY, LiveKey, RunId, inventory_of};
 use crate::collect::touch::fits;
 use crate::collect::{self, Scope, config};
 use crate::inventory::{self, Cause, Facet, GLOBAL, Inventory, Listing, Resource, Unseen};
@@ -30,6 +31,8 @@ const VERSION: u32 = 1;
 /// Bytes of an object, unpacked.
 const MAX_BYTES: u64 = 256 << 20;
 const ZSTD_LEVEL: i32 = 3;
+/// Objects that are read at once.
+const READERS: usize = 8;
 
 /// What one look saw: of one resource, or of all of a type in one place.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,7 +97,7 @@ pub(super) enum View {
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) key: LiveKey,
-    pub(super) overlay: Overlay,
+    pub(super) overlay: Arc<Overlay>,
 }
 
 /// The latest run that judged an account.
@@ -111,6 +114,8 @@ pub(super) struct State {
     pub(super) base: Base,
     /// All that are there, by what they are about and generation; also those that something newer has superseded.
     pub(super) kept: Vec<Kept>,
+    /// Where all of them are, also those that cannot be read.
+    keys: Vec<LiveKey>,
 }
 
 impl Base {
@@ -136,12 +141,15 @@ impl Base {
                 }
                 Ok(manifest) => manifest,
             };
-            let has_inventory = manifest.objects.iter().any(|object| object.name == INVENTORY);
-            if !has_inventory || !manifest.facts.accounts.iter().any(|judged| judged == account) {
+            // A run by many processes has one of each account.
+            let names = [INVENTORY.to_owned(), inventory_of(account)];
+            let has = |name: &&String| manifest.objects.iter().any(|object| object.name == **name);
+            let Some(name) = names.iter().find(has) else { continue };
+            if !manifest.facts.accounts.iter().any(|judged| judged == account) {
                 continue;
             }
-            let bytes = archive.read(&manifest, INVENTORY)?;
-            let name = format!("runs/{id}/{INVENTORY}");
+            let bytes = archive.read(&manifest, name)?;
+            let name = format!("runs/{id}/{name}");
             let inventory = inventory::read(Path::new(&name), bytes.as_slice())?;
             return Ok(Some(Self { run: id, inventory: Arc::new(inventory) }));
         }
@@ -150,8 +158,14 @@ impl Base {
 }
 
 impl State {
-    pub(super) fn load(archive: &Archive, account: &str, base: Base) -> Result<Self, FollowError> {
-        let mut state = Self { account: account.to_owned(), base, kept: Vec::new() };
+    /// What is known of an account. Objects never change, so that those that are `known` are not read again.
+    pub(super) fn load(
+        archive: &Archive,
+        account: &str,
+        base: Base,
+        known: Vec<Kept>,
+    ) -> Result<Self, FollowError> {
+        let mut state = Self { account: account.to_owned(), base, kept: known, keys: Vec::new() };
         state.reload(archive)?;
         Ok(state)
     }
@@ -160,20 +174,34 @@ impl State {
     pub(super) fn reload(&mut self, archive: &Archive) -> Result<(), FollowError> {
         let known: BTreeMap<LiveKey, Kept> =
             self.kept.drain(..).map(|kept| (kept.key.clone(), kept)).collect();
-        for key in archive.live(&self.account)? {
-            if let Some(kept) = known.get(&key) {
-                self.kept.push(kept.clone());
-            } else if let Some(bytes) = archive.read_live(&key)? {
-                match unpacked(&bytes) {
-                    Ok(overlay) => self.kept.push(Kept { key, overlay }),
-                    // As if nobody had looked: the next run looks at everything.
-                    Err(error) => {
-                        tracing::warn!(object = key.path(), %error, "what was looked at is passed over")
-                    }
+        self.keys = archive.live(&self.account)?;
+        let (there, new): (Vec<&LiveKey>, Vec<&LiveKey>) =
+            self.keys.iter().partition(|key| known.contains_key(*key));
+        let mut kept: Vec<Kept> = there.into_iter().filter_map(|key| known.get(key).cloned()).collect();
+        for (key, bytes) in read_all(archive, &new)? {
+            match unpacked(&bytes) {
+                Ok(overlay) => kept.push(Kept { key, overlay: Arc::new(overlay) }),
+                // As if nobody had looked: the next run looks at everything.
+                Err(error) => {
+                    tracing::warn!(object = key.path(), %error, "what was looked at is passed over");
                 }
             }
         }
+        kept.sort_by(|a, b| a.key.cmp(&b.key));
+        self.kept = kept;
         Ok(())
+    }
+
+    /// Notes what was written.
+    pub(super) fn add(&mut self, key: LiveKey, overlay: Overlay) {
+        self.keys.push(key.clone());
+        self.kept.push(Kept { key, overlay: Arc::new(overlay) });
+    }
+
+    /// Where what is said about this is written next.
+    pub(super) fn next_key(&self, first: LiveKey) -> LiveKey {
+        let last = self.keys.iter().filter(|key| key.is_same(&first)).max();
+        last.map_or(first, LiveKey::next)
     }
 
     /// The overlays that hold, in the order in which they were observed: the last generation of each, unless the run
@@ -288,6 +316,26 @@ impl Overlay {
         let json = serde_json::to_vec(self).map_err(FollowError::Json)?;
         zstd::encode_all(json.as_slice(), ZSTD_LEVEL).map_err(FollowError::Pack)
     }
+}
+
+/// Reads objects, several at once: each takes as long as the way there and back. Those that were removed meanwhile are
+/// left out.
+fn read_all(archive: &Archive, keys: &[&LiveKey]) -> Result<Vec<(LiveKey, Vec<u8>)>, FollowError> {
+    let share = keys.len().div_ceil(READERS).max(1);
+    let read = |key: &&LiveKey| -> Result<Option<(LiveKey, Vec<u8>)>, FollowError> {
+        Ok(archive.read_live(key)?.map(|bytes| ((*key).clone(), bytes)))
+    };
+    let parts: Vec<Result<Vec<Option<_>>, FollowError>> = thread::scope(|scope| {
+        let running: Vec<_> =
+            keys.chunks(share).map(|chunk| scope.spawn(move || chunk.iter().map(read).collect())).collect();
+        let joined = running.into_iter();
+        joined.map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    let mut found = Vec::new();
+    for part in parts {
+        found.extend(part?.into_iter().flatten());
+    }
+    Ok(found)
 }
 
 fn unpacked(bytes: &[u8]) -> Result<Overlay, String> {

@@ -7,6 +7,7 @@ whether permissions are enough is for AWS to say, whether they are those that `u
 here. UPRIGHT names the built program.
 """
 
+import fnmatch
 import json
 import os
 import subprocess
@@ -102,22 +103,7 @@ class Stacks(unittest.TestCase):
         for logical_id, kind in UNKNOWN_TO_MINISTACK.items():
             removed = body["Resources"].pop(logical_id, None)
             assert removed is None or removed["Type"] == kind
-        stacks, stack = cls.aws.client("cloudformation"), stack or name
-        stacks.create_stack(
-            StackName=stack,
-            TemplateBody=json.dumps(body),
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-        waiter = stacks.get_waiter("stack_create_complete")
-        try:
-            waiter.wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        except Exception as error:
-            events = stacks.describe_stack_events(StackName=stack)["StackEvents"]
-            failed = [event for event in events if "FAILED" in event["ResourceStatus"]]
-            raise AssertionError(f"{stack}: {failed}") from error
-        (made,) = stacks.describe_stacks(StackName=stack)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in made.get("Outputs", [])}
+        return cls.aws.deploy(stack or name, body, **parameters)
 
     def physical(self, stack, logical_id):
         """What a resource is called."""
@@ -261,7 +247,7 @@ class Stacks(unittest.TestCase):
             self.assertEqual(groups[name], (90, self.scanner["KeyArn"]), name)
 
     def test_changes_go_by_the_queue_to_the_function(self):
-        events, sqs = self.aws.client("events"), self.aws.client("sqs")
+        events, sqs, let_in = self.aws.client("events"), self.aws.client("sqs"), []
         for stack, target in (("scanner", self.scanner["EventsQueueArn"]), ("member-events", self.scanner["BusArn"])):
             resources = template.load(stack)["Resources"]
             rules = [(name, r) for name, r in resources.items() if r["Type"] == "AWS::Events::Rule"]
@@ -271,6 +257,8 @@ class Stacks(unittest.TestCase):
                 rule = events.describe_rule(Name=name)
                 self.assertEqual(json.loads(rule["EventPattern"]), resource["Properties"]["EventPattern"])
                 self.assertEqual(rule["State"], "ENABLED")
+                if stack == "scanner":
+                    let_in.append(rule["Arn"])
                 (found,) = events.list_targets_by_rule(Rule=name)["Targets"]
                 self.assertEqual(found["Arn"], target)
 
@@ -281,6 +269,8 @@ class Stacks(unittest.TestCase):
         self.assertEqual((redrive["deadLetterTargetArn"], int(redrive["maxReceiveCount"])), (given_up, 5))
         self.assertEqual((queue["VisibilityTimeout"], queue["SqsManagedSseEnabled"]), ("720", "true"))
         senders = {s["Sid"]: s for s in json.loads(queue["Policy"])["Statement"]}
+        pattern = senders["Rules"]["Condition"]["ArnLike"]["aws:SourceArn"]
+        self.assertTrue(all(fnmatch.fnmatchcase(arn, pattern) for arn in let_in), f"{let_in}: {pattern}")
         self.assertEqual(set(senders), {"Rules", "TrailFiles", "OnlyEncryptedConnections"})
         self.assertEqual(senders["TrailFiles"]["Condition"]["StringEquals"], {"aws:SourceAccount": "222233334444"})
 

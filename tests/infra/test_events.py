@@ -47,17 +47,9 @@ class Events(unittest.TestCase):
         s3.put_object(Bucket="code", Key="1/bootstrap.zip", Body=program)
         body = template.load("scanner")
         del body["Resources"][UNKNOWN_TO_MINISTACK]
-        stacks = aws.client("cloudformation")
+        body = json.loads(json.dumps(body).replace(OF_AWS, OF_TEST))
         parameters = {"CodeBucket": "code", "CodeKey": "1/bootstrap.zip", "BatchingSeconds": "0", "Schedule": ""}
-        stacks.create_stack(
-            StackName="scanner",
-            TemplateBody=json.dumps(body).replace(OF_AWS, OF_TEST),
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-        stacks.get_waiter("stack_create_complete").wait(
-            StackName="scanner", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-        )
+        aws.deploy("scanner", body, **parameters)
 
         # Reads match no rule; the change after them ends the wait.
         events = aws.client("events")

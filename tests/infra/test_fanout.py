@@ -58,17 +58,7 @@ class Fanout(unittest.TestCase):
             "Schedule": "",
             **more,
         }
-        stacks = self.aws.client("cloudformation")
-        stacks.create_stack(
-            StackName=name,
-            TemplateBody=template.path("fanout").read_text(encoding="utf-8"),
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        return outputs["MachineArn"]
+        return self.aws.deploy(name, template.load("fanout"), **parameters)["MachineArn"]
 
     def run_over(self, name, scanned, planned=None, finished=None, **more):
         """Runs a machine; answers the execution and how often each task arrived."""
@@ -94,7 +84,7 @@ class Fanout(unittest.TestCase):
         machine = self.deploy(name, function, **more)
         execution = self.states.start_execution(stateMachineArn=machine, name=name, input="{}")["executionArn"]
         pause = threading.Event()
-        for _ in range(1200):
+        for _ in range(3600):
             told = self.states.describe_execution(executionArn=execution)
             if told["status"] in ENDED:
                 return told, count(tasks)

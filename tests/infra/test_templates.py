@@ -60,6 +60,15 @@ class Templates(unittest.TestCase):
         found = {path.stem for path in template.INFRA.glob("*.yaml")} - {"prometheus-alerts"}
         self.assertEqual(found, set(template.NAMES))
 
+    def test_templates_are_plain_and_small_enough(self):
+        for name in template.NAMES:
+            body = template.path(name).read_bytes()
+            # CloudFormation keeps descriptions in ASCII, and takes templates of a megabyte.
+            self.assertTrue(body.isascii(), name)
+            self.assertLess(len(body), 1_000_000, name)
+            if name.startswith("member"):
+                self.assertLess(len(body), 51_200, f"{name} goes in the request of a StackSet")
+
     def test_buckets_are_encrypted_versioned_and_closed(self):
         buckets = list(template.resources("AWS::S3::Bucket"))
         self.assertGreaterEqual(len(buckets), 2)

@@ -28,6 +28,7 @@ import zipfile
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import WaiterError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = PROJECT / ".venv/ministack/bin/python"
@@ -137,6 +138,37 @@ class Ministack:
         session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name=region)
         config = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, read_timeout=300)
         return session.client(service, endpoint_url=self.endpoint, config=config)
+
+    def deploy(self, stack, template, **parameters):
+        """Makes a stack of a template, given as a value, and answers its outputs.
+
+        The template goes through S3, as `aws cloudformation deploy --s3-bucket` sends it: in a request it may have no
+        more than 51,200 bytes. A failure says which resource failed, and why.
+        """
+        s3, stacks = self.client("s3"), self.client("cloudformation")
+        bucket = "templates"
+        if bucket not in [found["Name"] for found in s3.list_buckets()["Buckets"]]:
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket=bucket, Key=f"{stack}.json", Body=json.dumps(template).encode())
+        stacks.create_stack(
+            StackName=stack,
+            TemplateURL=f"{self.endpoint}/{bucket}/{stack}.json",
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        waiter = stacks.get_waiter("stack_create_complete")
+        try:
+            waiter.wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        except WaiterError as error:
+            events = stacks.describe_stack_events(StackName=stack)["StackEvents"]
+            failed = [
+                f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}"
+                for event in events
+                if "FAILED" in event["ResourceStatus"]
+            ]
+            raise AssertionError(f"{stack}: {failed}") from error
+        (made,) = stacks.describe_stacks(StackName=stack)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in made.get("Outputs", [])}
 
     def function(self, name, files, runtime="python3.11", handler="handler.handler", **variables):
         """Makes a function of files, as name → bytes, and answers its ARN."""

@@ -52,9 +52,9 @@ impl Table {
         row.count += 1;
         if row.first.len() < SHOWN {
             row.first.push(Line {
-                time: detection.time,
-                account: detection.account.clone(),
-                region: detection.region.clone(),
+                time: detection.facts.time,
+                account: detection.facts.account().map(str::to_owned),
+                region: detection.facts.region().map(str::to_owned),
                 output: detection.output.clone(),
             });
         }

@@ -67,7 +67,7 @@ impl LastChange {
     fn of(record: &Record<'_>) -> Option<Self> {
         let text = |key| record.text(key).map(|text| cut(&text));
         let mut actor = Actor::of(record);
-        for part in [
+        let parts = [
             &mut actor.kind,
             &mut actor.name,
             &mut actor.arn,
@@ -75,11 +75,8 @@ impl LastChange {
             &mut actor.session_name,
             &mut actor.access_key_id,
             &mut actor.invoked_by,
-        ] {
-            if let Some(text) = part {
-                *text = cut(text);
-            }
-        }
+        ];
+        parts.into_iter().flatten().for_each(|text| *text = cut(text));
         Some(Self {
             time: record.timestamp()?.to_string(),
             actor,

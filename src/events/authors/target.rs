@@ -110,11 +110,11 @@ pub(super) struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Speaks {
     /// It names it.
-    OfIt,
+    Name,
     /// Its name speaks of the type.
-    OfTheType,
+    Type,
     /// Its name speaks of what the control read.
-    OfTheField,
+    Field,
 }
 
 impl Target {
@@ -235,26 +235,26 @@ impl Target {
             return None;
         }
         if !self.settings.is_empty() {
-            return (service == self.service && self.settings.contains(&name)).then_some(Speaks::OfTheField);
+            return (service == self.service && self.settings.contains(&name)).then_some(Speaks::Field);
         }
         let named = self.named_in(record, service == self.service)?;
         let lower = name.to_ascii_lowercase();
         let is_tagging = lower.contains("tag") && !self.is_about_tags;
         let speaks = if is_tagging {
-            Speaks::OfIt
+            Speaks::Name
         } else if self.fields.iter().any(|field| lower.contains(field.as_str())) {
-            Speaks::OfTheField
+            Speaks::Field
         } else if lower.contains(&self.kind) {
-            Speaks::OfTheType
+            Speaks::Type
         } else {
-            Speaks::OfIt
+            Speaks::Name
         };
         // A call to another service, or one that names it in passing, uses it: starting an instance in a security group
         // does not change the group.
         let is_change = if service == self.service {
-            named == Named::First || speaks > Speaks::OfIt
+            named == Named::First || speaks > Speaks::Name
         } else {
-            speaks == Speaks::OfTheField
+            speaks == Speaks::Field
         };
         is_change.then_some(speaks)
     }

@@ -80,7 +80,7 @@ fn the_latest_change_is_told_in_words_whatever_the_order_of_the_events() {
 
 #[test]
 fn what_changed_nothing_is_no_change() {
-    let no = |event: Value| assert_eq!(found(bucket(), &[event.clone()]), None, "{event}");
+    let no = |event: Value| assert_eq!(found(bucket(), std::slice::from_ref(&event)), None, "{event}");
     no(with(put_policy(10), "errorCode", json!("AccessDenied")));
     no(with(put_policy(10), "readOnly", json!(true)));
     no(with(put_policy(10), "managementEvent", json!(false)));
@@ -177,7 +177,7 @@ fn settings_have_no_name_and_are_known_by_the_calls_that_change_them() {
     let account = |field: &str| sought("aws.iam.account", None, "global", &[field]);
     let policy = event("iam", "DeleteAccountPasswordPolicy", 10, &Value::Null);
     assert_eq!(
-        name(account("password_policy"), &[policy.clone()]).as_deref(),
+        name(account("password_policy"), std::slice::from_ref(&policy)).as_deref(),
         Some("DeleteAccountPasswordPolicy")
     );
     assert_eq!(name(account("summary"), &[policy]), None, "nothing says that it has to do with it");

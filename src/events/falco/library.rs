@@ -12,7 +12,7 @@ use super::{FalcoRule, SOURCE};
 use crate::controls::Severity;
 use crate::events::attack::Attack;
 use crate::events::ruleset::{Gravity, Issue, Language, RuleInfo};
-use crate::events::yaml::{self, Node, Value};
+use crate::events::yaml::{Node, Value, YamlError};
 
 /// Items that a list may have once the lists in it are written out.
 const MOST_ITEMS: usize = 100_000;
@@ -76,8 +76,8 @@ struct Place<'f> {
 
 impl Library {
     /// Reads a rule file. What is wrong with an item is noted, and the other items count.
-    pub fn load(&mut self, file: &Path, text: &str) {
-        match yaml::documents(text) {
+    pub fn load(&mut self, file: &Path, documents: Result<Vec<Node>, YamlError>) {
+        match documents {
             Ok(documents) => documents.iter().for_each(|document| self.document(file, document)),
             Err(error) => {
                 let place = Place { file, line: error.line };

@@ -1,12 +1,13 @@
 use super::*;
 use crate::events::engine::{Engine, Scratch};
 use crate::events::record::Record;
+use crate::events::yaml;
 
 /// The rules that files make, and what was wrong.
 fn load(files: &[&str]) -> (Vec<FalcoRule>, Vec<Issue>) {
     let mut library = Library::default();
     for (number, text) in files.iter().enumerate() {
-        library.load(Path::new(&format!("{number}.yaml")), text);
+        library.load(Path::new(&format!("{number}.yaml")), yaml::documents(text));
     }
     library.finish()
 }

@@ -9,6 +9,9 @@ const ABSENT: &str = "<NA>";
 /// Characters that a width may ask for.
 const WIDEST: usize = 10_000;
 
+/// Bytes that most texts need once values are in them.
+const USUAL: usize = 256;
+
 /// An output, read once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output(Vec<Part>);
@@ -73,7 +76,7 @@ impl Output {
     /// What it prints for a record, which is the `number`th that was read.
     #[must_use]
     pub fn print(&self, record: &Record<'_>, number: u64) -> String {
-        let mut printed = String::new();
+        let mut printed = String::with_capacity(USUAL);
         for part in &self.0 {
             match part {
                 Part::Text(text) => printed.push_str(text),

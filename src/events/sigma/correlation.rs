@@ -194,7 +194,7 @@ impl Observation {
     }
 
     fn event_id(&self) -> &str {
-        self.detection.event_id.as_deref().unwrap_or(&self.detection.id)
+        self.detection.facts.event_id().unwrap_or(&self.detection.id)
     }
 }
 
@@ -202,10 +202,10 @@ impl Observation {
 pub(in crate::events) fn kept(mut detection: Detection) -> Arc<Detection> {
     if detection.event.get().len() > LARGEST_EVENT {
         let brief = serde_json::value::to_raw_value(&serde_json::json!({
-            "eventID": detection.event_id,
-            "eventSource": detection.event_source,
-            "eventName": detection.event_name,
-            "eventTime": detection.time,
+            "eventID": detection.facts.event_id(),
+            "eventSource": detection.facts.event_source(),
+            "eventName": detection.facts.event_name(),
+            "eventTime": detection.facts.time,
         }))
         .unwrap_or_else(|_| serde_json::value::RawValue::NULL.to_owned());
         detection.event = brief.into();
@@ -315,7 +315,8 @@ impl<'r> Correlator<'r> {
         for (correlation, group) in open {
             self.close(correlation, group);
         }
-        self.detections.sort_by(|a, b| (a.time, &a.rule.id, &a.id).cmp(&(b.time, &b.rule.id, &b.id)));
+        self.detections
+            .sort_by(|a, b| (a.facts.time, &a.rule.id, &a.id).cmp(&(b.facts.time, &b.rule.id, &b.id)));
         (self.detections, self.tally)
     }
 
@@ -526,7 +527,6 @@ impl Alert {
         Detection {
             id: detection_id(&info.id, &identity),
             output: format!("{}: {counted} within {} s{group}", info.name, definition.timespan.as_secs()),
-            attack: info.attack.clone(),
             related_events: self.events,
             rule: Arc::clone(info),
             ..Detection::clone(&self.last.detection)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use rsigma_parser::{ConditionExpr, Detections, Level, LogSource, SigmaRule as Parsed, parse_sigma_yaml};
 
@@ -12,7 +13,7 @@ use crate::controls::Severity;
 use crate::events::attack::Attack;
 use crate::events::engine::predicate::Predicate;
 use crate::events::ruleset::{Gravity, Issue, Language, RuleInfo};
-use crate::events::yaml::{self, Node};
+use crate::events::yaml::Node;
 
 /// Brackets in brackets of a condition; the parser behind this follows them on the stack.
 const DEEPEST: usize = 64;
@@ -27,7 +28,7 @@ pub struct Library {
     pub(in crate::events) rules: Vec<SigmaRule>,
     pub(in crate::events) correlations: Vec<SigmaCorrelation>,
     pub(in crate::events) issues: Vec<Issue>,
-    placeholders: Placeholders,
+    placeholders: Arc<Placeholders>,
 }
 
 /// What is told of a rule. The parser has a type for rules and one for correlations, with these fields in common.
@@ -60,16 +61,20 @@ struct Document<'t> {
 impl Library {
     /// A library whose rules with `expand` find their values here.
     #[must_use]
-    pub fn new(placeholders: Placeholders) -> Self {
+    pub fn new(placeholders: Arc<Placeholders>) -> Self {
         Self { placeholders, ..Self::default() }
     }
 
-    /// Reads a file. What is wrong with a document is noted, and the other documents count.
-    pub fn load(&mut self, file: &FilePath, text: &str) {
-        let nodes = match yaml::documents(text) {
-            Ok(nodes) => nodes,
-            Err(error) => return self.note(Gravity::Error, file, error.line, None, error.reason),
-        };
+    /// Adds what another library has read after this one.
+    pub fn append(&mut self, mut other: Self) {
+        self.rules.append(&mut other.rules);
+        self.correlations.append(&mut other.correlations);
+        self.issues.append(&mut other.issues);
+    }
+
+    /// Reads the text of a file, whose documents are `nodes`. What is wrong with a document is noted, and the other
+    /// documents count.
+    pub fn load(&mut self, file: &FilePath, text: &str, nodes: &[Node]) {
         // Documents that build on each other can only be read together.
         let together = nodes.iter().any(|node| node.get("action").is_some());
         let texts = if together { vec![Document { text, line: 1 }] } else { documents(text) };

@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::events::engine::{Engine, Scratch};
 use crate::events::record::Record;
+use crate::events::yaml;
 
 fn load(text: &str) -> Library {
     let mut library = Library::default();
-    library.load(FilePath::new("f.yml"), text);
+    if let Ok(documents) = yaml::documents(text) {
+        library.load(FilePath::new("f.yml"), text, &documents);
+    }
     library
 }
 

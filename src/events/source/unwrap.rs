@@ -26,7 +26,7 @@ const TEST_MESSAGES: [&str; 2] = ["CWL CONTROL MESSAGE", "CloudTrail validation 
 impl<S: Sink> Walk<'_, S> {
     /// Deals with one object that was read at `offset`.
     pub(super) fn item(&mut self, record: &Record<'_>, offset: u64, depth: u8) {
-        if is_too_deep(record.raw(), &self.options.limits) {
+        if is_too_deep(record, &self.options.limits) {
             self.reject(Problem::TooDeep { offset, limit: self.options.limits.nesting });
         } else if record.is_insight() {
             self.report.counts.insights += 1;

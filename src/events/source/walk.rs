@@ -435,7 +435,11 @@ fn value_end(text: &str, at: usize) -> Result<usize, Head> {
 }
 
 /// Whether a record has more levels than is allowed.
-pub(super) fn is_too_deep(text: &str, limits: &Limits) -> bool {
+pub(super) fn is_too_deep(record: &Record<'_>, limits: &Limits) -> bool {
+    if let Some(levels) = record.levels() {
+        return levels > limits.nesting;
+    }
+    let text = record.raw();
     // Counting brackets takes a fiftieth of the time of following them, and few records have so many.
     let opening = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
     let brackets: usize = text.as_bytes().chunks(128).map(|chunk| usize::from(opening(chunk))).sum();

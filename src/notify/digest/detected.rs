@@ -66,24 +66,24 @@ fn is_asked_for(detection: &Detection, rule: Rule<'_>) -> bool {
     let is_severe = rule.min_severity.is_none_or(|least| detection.rule.severity >= least);
     let is_everywhere = rule.accounts.is_empty() || !rule.tags.is_empty();
     let is_there = detection
-        .account
-        .as_deref()
+        .facts
+        .account()
         .is_none_or(|account| is_everywhere || rule.accounts.iter().any(|id| id.as_str() == account));
     is_severe && rule.frameworks.is_empty() && is_there
 }
 
 /// The gravest first, then the newest.
 fn order(detection: &Detection) -> impl Ord {
-    (Reverse(detection.rule.severity), Reverse(detection.time), detection.id.clone())
+    (Reverse(detection.rule.severity), Reverse(detection.facts.time), detection.id.clone())
 }
 
 /// Such as `S3 bucket made public by alice in 111122223333, and 2 more detections`.
 fn headline(worst: &Detection, others: usize) -> String {
     let mut words = shown(&worst.rule.name, MAX_NAME);
-    if let Some(who) = &worst.actor.name {
+    if let Some(who) = worst.facts.actor_name() {
         words.push_str(&format!(" by {}", shown(who, MAX_ACTOR)));
     }
-    if let Some(account) = &worst.account {
+    if let Some(account) = worst.facts.account() {
         words.push_str(&format!(" in {}", shown(account, 20)));
     }
     match others {
@@ -95,18 +95,19 @@ fn headline(worst: &Detection, others: usize) -> String {
 }
 
 fn row(detection: &Detection) -> Row {
-    let actor = &detection.actor;
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let who = [text(&actor.session_name), text(&detection.source_address)];
-    let call = match (&detection.event_source, &detection.event_name) {
+    let facts = &detection.facts;
+    let actor = facts.actor();
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let who = [text(actor.session_name.as_deref()), text(facts.source_address())];
+    let call = match (facts.event_source(), facts.event_name()) {
         (Some(source), Some(name)) => format!("{}:{name}", source.trim_end_matches(".amazonaws.com")),
         (source, name) => format!("{}{}", text(source), text(name)),
     };
-    let refused = detection.error_code.as_ref().map(|code| format!("{call} ({code})"));
+    let refused = facts.error_code().map(|code| format!("{call} ({code})"));
     let on: Vec<&str> =
-        detection.resources.iter().take(MAX_RESOURCES).map(|resource| resource.arn.as_str()).collect();
-    let time = detection.time.map(|time| crate::report::time(&time.to_string())).unwrap_or_default();
-    let place = [text(&detection.account), text(&detection.region)];
+        facts.resources.iter().take(MAX_RESOURCES).map(|resource| resource.arn.as_str()).collect();
+    let time = facts.time.map(|time| crate::report::time(&time.to_string())).unwrap_or_default();
+    let place = [text(facts.account()), text(facts.region())];
     Row {
         severity: detection.rule.severity.as_str(),
         cells: vec![
@@ -151,10 +152,17 @@ mod tests {
         let one = detected::one();
         let rule =
             RuleInfo { severity, name: "S3 bucket made public".to_owned(), ..one.rule.as_ref().clone() };
-        let mut detection = Detection { id: detection_id("r", &n.to_string()), rule: Arc::new(rule), ..one };
-        detection.account = Some("111122223333".to_owned());
-        detection.actor.name = Some("alice".to_owned());
-        detection
+        let detection = Detection { id: detection_id("r", &n.to_string()), rule: Arc::new(rule), ..one };
+        with(&detection, "alice", "eu-west-1")
+    }
+
+    /// The same of another event.
+    fn with(detection: &Detection, actor: &str, region: &str) -> Detection {
+        let mut json = serde_json::to_value(detection).unwrap();
+        json["account"] = "111122223333".into();
+        json["actor"]["name"] = actor.into();
+        json["region"] = region.into();
+        serde_json::from_str(&json.to_string()).unwrap()
     }
 
     #[test]
@@ -192,9 +200,8 @@ mod tests {
         let hostile = format!("x\r\nBcc: y\u{1b}[2J\u{202e}{}", "z".repeat(100_000));
         let mut flood: Vec<Detection> = (0..5_000).map(|n| detection(n, Severity::High)).collect();
         for detection in &mut flood {
-            detection.actor.name = Some(hostile.clone());
+            *detection = with(detection, &hostile, &hostile);
             detection.output.clone_from(&hostile);
-            detection.region = Some(hostile.clone());
         }
         let digest = Digest::of_detections(&flood, everything(), NOBODY).unwrap();
         let text = serde_json::to_string(&digest).unwrap();

@@ -125,7 +125,7 @@ impl Collector {
     pub fn detection(&mut self, detection: &Detection) {
         let rule = self.rules.entry(detection.rule.id.clone()).or_insert_with(|| OfRule::of(&detection.rule));
         let severity = rule.row.severity;
-        let place = (Reverse(severity), Reverse(detection.time), detection.id.clone());
+        let place = (Reverse(severity), Reverse(detection.facts.time), detection.id.clone());
         if !self.seen.insert(EventId::of(&detection.id)) || self.kept.contains_key(&place) {
             return;
         }
@@ -230,20 +230,22 @@ impl OfRule {
 impl DetectionRow {
     fn of(detection: &Detection, severity: Severity, limits: &Limits) -> Self {
         let bytes = detection.event.get().len();
+        let facts = &detection.facts;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
         Self {
             id: detection.id.clone(),
             rule: detection.rule.id.clone(),
             severity,
-            time: detection.time.map(|time| time.to_string()),
-            account: detection.account.clone(),
-            region: detection.region.clone(),
-            event_source: detection.event_source.clone(),
-            event_name: detection.event_name.clone(),
-            event_id: detection.event_id.clone(),
-            error_code: detection.error_code.clone(),
-            actor: detection.actor.clone(),
-            source_address: detection.source_address.clone(),
-            resources: detection.resources.clone(),
+            time: facts.time.map(|time| time.to_string()),
+            account: owned(facts.account()),
+            region: owned(facts.region()),
+            event_source: owned(facts.event_source()),
+            event_name: owned(facts.event_name()),
+            event_id: owned(facts.event_id()),
+            error_code: owned(facts.error_code()),
+            actor: facts.actor(),
+            source_address: owned(facts.source_address()),
+            resources: facts.resources.clone(),
             output: detection.output.clone(),
             related_event_count: detection.related_events.len() as u64,
             related_events: detection.related_events.iter().take(MOST_RELATED).cloned().collect(),

@@ -10,7 +10,7 @@ use super::super::{Asked, Stopped, Until, day, settings};
 use super::plan::json;
 use super::{Fanout, Scanned, State};
 use crate::accounts::{Scope, Target};
-use crate::archive::{RunId, StoredObject};
+use crate::archive::{RunId, StoredObject, inventory_of};
 use crate::aws::{Aws, OperationCount, Session, Tally};
 use crate::collect::Wanted;
 use crate::inventory::{self, Account, AccountState, Cause, Inventory};
@@ -55,7 +55,7 @@ impl Part {
 
 /// What an account's inventory and part are called in the run.
 fn names(account: &str) -> (String, String) {
-    (format!("{account}.inventory.json.zst"), format!("{account}.part.json"))
+    (inventory_of(account), format!("{account}.part.json"))
 }
 
 /// What the report of an account is called in the run.
