@@ -7,6 +7,7 @@ use upright::scan::fanout::Fanout;
 use upright::scan::{Stopped, Until, day, settings};
 
 use crate::answer::Failure;
+use crate::log;
 use crate::ready::Function;
 use crate::scheduled::{Log, given_up, summary};
 use crate::times::Times;
@@ -37,6 +38,7 @@ pub(crate) fn perform(function: &Function, task: &Task, times: Times) -> Result<
         }
         Task::Finish { run } => {
             let report = fanout.finish(&run_id(run)?).map_err(|failed| failed.told(config, now, &Log))?;
+            log::run_succeeded(&report);
             Ok(json!({ "run": report.run.id, "summary": summary(&report) }))
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use upright::report::Report;
 
 /// What is logged unless `UPRIGHT_LOG` says something else: what the function does, and what is amiss. Warnings about single
 /// calls are in the reports.
@@ -35,6 +36,16 @@ pub(crate) fn start() {
 pub(crate) fn request(id: &str) {
     let safe = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64);
     *REQUEST.lock().unwrap_or_else(PoisonError::into_inner) = safe.collect();
+}
+
+/// A run was done, kept and told of. The alarm that no run succeeded counts these lines.
+pub(crate) fn run_succeeded(report: &Report) {
+    tracing::info!(
+        event = "run_succeeded",
+        run = report.run.id,
+        complete = report.run.complete,
+        "The run is kept."
+    );
 }
 
 struct Lines;

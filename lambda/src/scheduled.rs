@@ -13,6 +13,7 @@ use upright::scan::detect::detector;
 use upright::scan::{self, Audience, Failed, Scan, Stopped, Until, day, settings};
 
 use crate::answer::Failure;
+use crate::log;
 use crate::ready::{Function, Ready};
 use crate::times::Times;
 
@@ -79,7 +80,10 @@ fn config_of(ready: &Ready, job: Option<&JobName>) -> Result<Config, Stopped> {
 
 fn run(ready: &Ready, config: &Config, times: Times) -> Result<Report, Stopped> {
     let started_at = Timestamp::now();
-    perform(ready, config, started_at, times).map_err(|failed| failed.told(config, started_at, &Log))
+    let report =
+        perform(ready, config, started_at, times).map_err(|failed| failed.told(config, started_at, &Log))?;
+    log::run_succeeded(&report);
+    Ok(report)
 }
 
 fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) -> Result<Report, Failed> {
