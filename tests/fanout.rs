@@ -1,6 +1,11 @@
 //! `upright fanout`: a scan by many processes is what a scan by one is.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is missing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where something is missing"
+)]
 
 mod common;
 

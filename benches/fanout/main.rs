@@ -6,6 +6,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a measurement ends where something is missing"
 )]
 
@@ -79,6 +80,7 @@ fn with<T>(folder: &Path, step: impl FnOnce(&Fanout<'_>) -> T) -> T {
         controls: &controls,
         attestations: &[],
         archive: &archive,
+        deadline: None,
         audience: &Nobody,
     })
 }

@@ -124,7 +124,7 @@ impl Organization {
         let mut resources = Vec::new();
         let mut listings = Vec::new();
         for (at, region) in REGIONS.iter().enumerate() {
-            let is_here = |of: &str| of == PATTERN || (at == 0 && of != PATTERN);
+            let is_here = |of: &str| of == PATTERN || at == 0;
             let copied = self.resources.iter().filter(|resource| is_here(&resource.region));
             resources.extend(copied.map(|resource| self.copy(resource, &id, region)));
             let copied = self.listings.iter().filter(|listing| is_here(&listing.region));

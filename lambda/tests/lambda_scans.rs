@@ -90,7 +90,7 @@ fn a_scan_that_runs_out_of_time_keeps_what_it_saw_and_says_what_it_did_not() {
 
 #[test]
 fn a_run_that_cannot_be_committed_is_an_error_and_the_next_one_is_kept() {
-    let world = World::new(CONTROLS);
+    let world = World::new(&format!("{CONTROLS}max_attempts: 2\n"));
     let is_broken = Arc::new(AtomicBool::new(true));
     let broken = Arc::clone(&is_broken);
     let gate = Gate::before(world.moto.port(), move |line, _| {
