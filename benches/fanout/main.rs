@@ -28,7 +28,8 @@ use upright::scan::{Audience, Fanout};
 
 use organization::Organization;
 
-const ACCOUNTS: [usize; 4] = [10, 100, 300, 1_000];
+/// Numbers of accounts, unless `UPRIGHT_BENCH_ACCOUNTS` says others.
+const ACCOUNTS: &str = "10,100,300,1000";
 /// The first argument of a process that finishes a run.
 const FINISH: &str = "finish";
 
@@ -53,7 +54,8 @@ fn main() {
     println!("{}\n", organization.words());
     println!("| accounts | findings | listed | finish | peak | archive |\n|---|---|---|---|---|---|");
     let mut last = None;
-    for accounts in ACCOUNTS {
+    let numbers = std::env::var("UPRIGHT_BENCH_ACCOUNTS").unwrap_or_else(|_| ACCOUNTS.to_owned());
+    for accounts in numbers.split(',').map(|number| number.parse().unwrap()) {
         let folder = TempDir::new().unwrap();
         let run = write(&organization, accounts, folder.path());
         let done = in_a_process(folder.path(), &run);
@@ -65,9 +67,9 @@ fn main() {
             done.peak_mib,
             organization::mebibytes(folder.path()),
         );
-        last = Some(done);
+        last = Some(done.seconds / accounts as f64);
     }
-    println!("\n{}", model::table(&organization, last.map_or(0.0, |done| done.seconds)));
+    println!("\n{}", model::table(&organization, last.unwrap_or_default()));
 }
 
 /// A step of the run in that folder.

@@ -22,7 +22,7 @@ const TRANSITION: f64 = 0.000_025;
 const PUT: f64 = 0.000_005;
 const GET: f64 = 0.000_000_4;
 
-/// Wall time and cost of a run of so many accounts, `finish` of 1,000 having taken so long.
+/// Wall time and cost of a run of so many accounts, `finish` having taken so long for each.
 pub fn table(organization: &Organization, finish_seconds: f64) -> String {
     let calls = organization.calls() as f64;
     let account = START_SECONDS
@@ -33,7 +33,7 @@ pub fn table(organization: &Organization, finish_seconds: f64) -> String {
     );
     for (accounts, at_once) in [(100.0_f64, 20.0), (100.0, 100.0), (1_000.0, 100.0), (1_000.0, 500.0)] {
         let scanning = (accounts / at_once).ceil() * account;
-        let finish = finish_seconds * accounts / 1_000.0;
+        let finish = finish_seconds * accounts;
         let dollars = accounts * account * SCAN_GB * GB_SECOND
             + finish * FINISH_GB * GB_SECOND
             + (accounts + 2.0) * (REQUEST + 2.0 * TRANSITION)

@@ -86,6 +86,7 @@ impl<'a> Merger<'a> {
         let totals: HashMap<&str, Counts> =
             report.controls.iter().map(|control| (control.id.as_str(), control.totals)).collect();
         let counts = self.controls.controls();
+        let is_judged = report.accounts.iter().any(Account::is_judged);
         let counts: Vec<Counts> =
             counts.map(|control| totals.get(control.id.as_str()).copied().unwrap_or_default()).collect();
         self.accounts.extend(report.accounts.into_iter().map(|account| (account, counts.clone())));
@@ -93,11 +94,9 @@ impl<'a> Merger<'a> {
         self.is_complete &= report.run.complete;
         self.add_calls(report.run.calls, [report.run.requests, report.run.retries, report.run.throttles]);
         // The state of all accounts is known as of when the first was looked at.
-        let observed_at = report.run.observed_at;
-        self.observed_at = Some(match self.observed_at.take() {
-            Some(earlier) if earlier <= observed_at => earlier,
-            _ => observed_at,
-        });
+        if is_judged && self.observed_at.as_ref().is_none_or(|earlier| report.run.observed_at < *earlier) {
+            self.observed_at = Some(report.run.observed_at);
+        }
         let failed = report.coverage.into_iter().filter(|row| row.state != CoverageState::Ok);
         self.coverage.extend(failed.take(MAX_ROWS.saturating_sub(self.coverage.len())));
         for gap in report.gaps {

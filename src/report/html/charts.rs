@@ -68,7 +68,10 @@ impl Chart {
             let href = role.filtered(&[("severity", word), ("verdict", verdicts(counts))]);
             Bar { class: word, ..Bar::of(word, "", href, counts) }
         });
-        Self::of("Verdicts by severity", "Severity", bars.collect())
+        // Only failures are counted by severity where they are not listed.
+        let caption =
+            if report.left_out.is_some() { "Listed findings by severity" } else { "Verdicts by severity" };
+        Self::of(caption, "Severity", bars.collect())
     }
 
     pub(super) fn by_service(report: &Report, role: Role<'_>) -> Self {
