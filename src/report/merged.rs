@@ -383,7 +383,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{sample, terminal, text};
+    use crate::report::{Destination, Format, sample, terminal, text, write_files};
 
     /// The sample's accounts, each as a report of its own, as one report again.
     fn merged(max_findings: usize) -> (Report, Report) {
@@ -429,6 +429,13 @@ mod tests {
         let options =
             terminal::TerminalOptions { color: false, width: 400, verbosity: terminal::Verbosity::Normal };
         assert!(terminal::summary(&merged, options, &[]).contains(&words));
+        // More than a page takes are counted, and one page lists what is listed.
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let to = Destination { folder: folder.path(), formats: &[Format::Html], html_max_findings: 6 };
+        let files = write_files(&merged, to).expect("it is written");
+        assert_eq!(files, [folder.path().join("report.html")]);
+        let page = std::fs::read_to_string(&files[0]).expect("a page");
+        assert!(page.contains(&format!("Of {} findings 5 are listed", whole.totals.total())));
         // A count that is off is found.
         let mut wrong = merged.clone();
         wrong.left_out = None;

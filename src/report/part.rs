@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Changes, ControlRow, Counts, FrameworkRow, Gap, Report, RequirementRow, Waivers};
+use super::{Changes, ControlRow, Counts, FrameworkRow, Gap, LeftOut, Report, RequirementRow, Waivers};
 use crate::controls::{RequirementStatus, VerdictKind};
 use crate::findings::{Finding, WaiverRow};
 
@@ -37,7 +37,7 @@ impl Report {
             frameworks: self.frameworks.iter().map(|row| framework(row, id, &controls)).collect(),
             controls,
             detections: self.detections.as_ref().map(|detections| detections.of_account(id, &findings)),
-            left_out: None,
+            left_out: self.left_out.as_ref().map(|_| LeftOut::default()),
             findings,
         }
     }

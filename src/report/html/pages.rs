@@ -107,7 +107,8 @@ pub(in crate::report) fn write_pages(
     let first = folder.join(Format::Html.file_name());
     let accounts = folder.join(FOLDER);
     let failed = |path: &Path, source: io::Error| FileError { path: path.to_owned(), source: source.into() };
-    if report.totals.total() <= max_findings {
+    // A report that lists a part of what it counts has few findings, and each account's own report is elsewhere.
+    if report.left_out.is_some() || report.totals.total() <= max_findings {
         whole_file(&first, |out| write_page(report, Role::Whole, out))?;
         remove_others(&accounts, &[]).map_err(|error| failed(&accounts, error))?;
         return Ok(vec![first]);

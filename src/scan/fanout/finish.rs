@@ -27,8 +27,9 @@ use crate::scan::settings::Waivers;
 
 /// Findings that the report of all accounts lists at most.
 const MAX_LISTED: usize = 20_000;
-/// Findings of one object with columns, and those of the last account that comes into it besides.
-const FINDINGS_IN_FILE: usize = 100_000;
+/// Findings of one object with columns, and those of the last account that comes into it besides: they are in memory
+/// until it is written.
+const FINDINGS_IN_FILE: usize = 20_000;
 /// Accounts beside which one is judged at most. A control that looks into more has not seen them.
 const MAX_BESIDE: usize = 16;
 /// Objects that are read at once.
