@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use upright::aws::Aws;
 use upright::events::batch::Node;
 use upright::incremental::{Entry, Touch, coalesce};
 use upright::notify::Telling;
@@ -102,7 +101,7 @@ fn try_to_follow(ready: &Ready, touched: &Touched, deadline: Instant) -> Result<
     let runtime = tokio::runtime::Handle::current();
     runtime.block_on(async {
         // A connection of its own: its limits, and what it learns of throttling, are those of this batch.
-        let aws = Aws::connect(&source, &limits).await.map_err(|error| failed(&error))?;
+        let aws = settings::connect(config).await?;
         let (caller, own) = aws.caller().await.map_err(|error| failed(&error))?;
         let entry = Entry { caller, own, role: settings::role(config) };
         let touches = touched.settled.iter().map(|(_, touch)| touch.clone());

@@ -41,7 +41,7 @@ pub(crate) struct Ready {
     /// The event rules, compiled.
     pub(crate) rules: RuleSet,
     /// Where runs and detections are kept.
-    pub(crate) archive: Archive,
+    pub(crate) archive: Arc<Archive>,
     controls: Mutex<Option<Arc<ControlSet>>>,
     remote: Mutex<Option<Arc<Remote>>>,
     follower: Mutex<Option<Arc<Follower>>>,
@@ -81,7 +81,7 @@ impl Function {
         for issue in issues.iter().filter(|issue| issue.gravity != Gravity::Note).take(MAX_ISSUES) {
             tracing::warn!(issue = %printable(&issue.to_string()), "An event rule is not as it should be.");
         }
-        let archive = detected::archive(&config)?;
+        let archive = Arc::new(detected::archive(&config)?);
         tracing::info!(rules = rules.rules().len(), "Ready.");
         let (controls, remote, follower) = Default::default();
         Ok(Ready { config, rules, archive, controls, remote, follower })
@@ -140,11 +140,11 @@ impl Ready {
     /// When the controls or the waivers are wrong, or the archive cannot be reached.
     pub(crate) fn follower(&self) -> Result<Arc<Follower>, Stopped> {
         once(&self.follower, || {
-            let controls = settings::controls(&self.config)?;
+            let controls = self.controls()?;
             let waivers = settings::waivers_file(&self.config)
                 .map(|file| config::load_waivers(file, self.config.waiver_max_days).map_err(Stopped::usage))
                 .transpose()?;
-            Ok(Follower::new(detected::archive(&self.config)?, controls, waivers.unwrap_or_default()))
+            Ok(Follower::new(Arc::clone(&self.archive), controls, waivers.unwrap_or_default()))
         })
     }
 

@@ -110,7 +110,8 @@ impl Scope {
     }
 }
 
-fn is_account_id(id: &str) -> bool {
+/// Whether it is the id of an account: twelve digits, which lead nowhere else in a path.
+pub(crate) fn is_account_id(id: &str) -> bool {
     id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())
 }
 

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::claim::CLAIMS;
 use super::{Archive, ArchiveError, Removed, StoreErrorKind};
+use crate::accounts::is_account_id;
+use crate::hex::hex_of_first;
 
 const LIVE: &str = "live";
 const END: &str = ".json.zst";
@@ -39,10 +41,8 @@ impl LiveKey {
     /// `None` where the account has not twelve digits: it becomes part of a path.
     #[must_use]
     pub fn first(account: &str, what: &str) -> Option<Self> {
-        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-        let hash = Sha256::digest(what.as_bytes());
-        let what: String = hash.iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
-        is_account.then(|| Self { account: account.to_owned(), what, generation: 1 })
+        let what = hex_of_first(DIGITS / 2, &Sha256::digest(what.as_bytes()));
+        is_account_id(account).then(|| Self { account: account.to_owned(), what, generation: 1 })
     }
 
     /// The generation after this.

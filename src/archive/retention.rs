@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Archive, ArchiveError, Entry, MANIFEST, PUBLISHED, RUNS, RunId};
+use super::{Archive, ArchiveError, Entry, MANIFEST, Manifest, PUBLISHED, RUNS, RunId};
 
 /// A run that is not committed and was written to within this time may still be on its way.
 const MAYBE_WRITTEN: SignedDuration = SignedDuration::from_hours(24);
@@ -115,8 +115,9 @@ impl Archive {
             if has(id, entries, MANIFEST) {
                 for (_, name) in entries.iter().filter_map(|entry| RunId::of_key(&entry.key)) {
                     let is_missing = !published.contains(&(id.clone(), name.to_owned()));
-                    if is_missing && let Some(key) = id.published_key(name) {
-                        removed.errors.extend(self.publish(id, name, &key).err());
+                    if is_missing && id.published_key(name).is_some() {
+                        let published = self.manifest(id).and_then(|manifest| self.publish(&manifest, name));
+                        removed.errors.extend(published.err());
                     }
                 }
             } else if is_abandoned(id, entries, now) {
@@ -137,15 +138,14 @@ impl Archive {
         Ok(removed)
     }
 
-    /// Publishes findings of a committed run for query engines.
-    pub(super) fn publish(&self, id: &RunId, name: &str, key: &str) -> Result<(), ArchiveError> {
-        let manifest = self.manifest(id)?;
+    /// Publishes an object of a committed run for query engines, where it holds findings. They are read from the run, so
+    /// that however many there are only one object of them is in memory.
+    pub(super) fn publish(&self, manifest: &Manifest, name: &str) -> Result<(), ArchiveError> {
         // What the run does not count among its own is left from a try that was not finished.
-        if !manifest.objects.iter().any(|object| object.name == name) {
-            return Ok(());
-        }
-        let findings = self.read(&manifest, name)?;
-        Ok(self.store.put(key, &findings)?)
+        let is_own = manifest.objects.iter().any(|object| object.name == name);
+        let Some(key) = manifest.run_id.published_key(name).filter(|_| is_own) else { return Ok(()) };
+        let findings = self.read(manifest, name)?;
+        Ok(self.store.put(&key, &findings)?)
     }
 }
 

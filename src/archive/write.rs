@@ -18,8 +18,6 @@ pub struct Writing<'a> {
     archive: &'a Archive,
     id: RunId,
     objects: Vec<StoredObject>,
-    /// What is published when the run is committed: the keys and the findings.
-    findings: Vec<(String, Vec<u8>)>,
 }
 
 /// The claim of an id.
@@ -37,7 +35,7 @@ impl<'a> Writing<'a> {
             let claim = Claim { run_id: &id, claimed_at: Timestamp::now(), process: std::process::id() };
             let claim = serde_json::to_vec(&claim).map_err(ArchiveError::Json)?;
             match archive.store.create(&id.key(STARTED), &claim) {
-                Ok(()) => return Ok(Self { archive, id, objects: Vec::new(), findings: Vec::new() }),
+                Ok(()) => return Ok(Self { archive, id, objects: Vec::new() }),
                 Err(error) if error.kind == StoreErrorKind::AlreadyThere => {}
                 Err(error) => return Err(error.into()),
             }
@@ -46,7 +44,7 @@ impl<'a> Writing<'a> {
     }
 
     pub(super) const fn resume(archive: &'a Archive, id: RunId) -> Self {
-        Self { archive, id, objects: Vec::new(), findings: Vec::new() }
+        Self { archive, id, objects: Vec::new() }
     }
 
     /// The run's id.
@@ -61,13 +59,8 @@ impl<'a> Writing<'a> {
     /// # Errors
     /// When it could not be written, or the name is none.
     pub fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
-        check_name(&self.id, name)?;
-        self.archive.store.put(&self.id.key(name), &bytes)?;
-        self.adopt(StoredObject::of(name, &bytes));
-        if let Some(key) = self.id.published_key(name) {
-            self.findings.retain(|(known, _)| *known != key);
-            self.findings.push((key, bytes));
-        }
+        let object = self.archive.put_part(&self.id, name, &bytes)?;
+        self.adopt(object);
         Ok(())
     }
 
@@ -92,8 +85,8 @@ impl<'a> Writing<'a> {
             objects: std::mem::take(&mut self.objects),
         };
         self.create_manifest(&manifest.to_json()?)?;
-        for (key, findings) in &self.findings {
-            if let Err(error) = self.archive.store.put(key, findings) {
+        for object in &manifest.objects {
+            if let Err(error) = self.archive.publish(&manifest, &object.name) {
                 tracing::warn!(run = %self.id, %error, "Findings not published for queries; a later run does it.");
             }
         }

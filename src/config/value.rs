@@ -10,6 +10,8 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::accounts::is_account_id;
+
 /// Id of an AWS account: twelve digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -32,11 +34,7 @@ impl FromStr for AccountId {
     type Err = BadAccountId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(BadAccountId(text.to_owned()))
-        }
+        if is_account_id(text) { Ok(Self(text.to_owned())) } else { Err(BadAccountId(text.to_owned())) }
     }
 }
 

@@ -92,15 +92,9 @@ impl<'t> Pass<'t> {
             }
             let value = self.text.get(start..self.at).unwrap_or_default();
             member(name, value);
-            match self.blanks()? {
-                b',' => self.at += 1,
-                b'}' => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(Stop::Unsure),
+            if !self.has_more()? {
+                return Ok(());
             }
-            self.blanks()?;
         }
     }
 
@@ -139,15 +133,24 @@ impl<'t> Pass<'t> {
                 }
                 None => self.value(level)?,
             }
-            match self.blanks()? {
-                b',' => self.at += 1,
-                b'}' => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(Stop::Unsure),
+            if !self.has_more()? {
+                return Ok(());
             }
-            self.blanks()?;
+        }
+    }
+
+    /// Steps over what stands behind a member: to the next one, or over the end of the object.
+    fn has_more(&mut self) -> Result<bool, Stop> {
+        match self.blanks()? {
+            b',' => {
+                self.at += 1;
+                self.blanks().map(|_| true)
+            }
+            b'}' => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Err(Stop::Unsure),
         }
     }
 

@@ -40,7 +40,7 @@ use crate::archive::{Archive, ArchiveError, Claim, Claimed, JobName};
 use crate::aws::{Caller, Session};
 use crate::collect::Wanted;
 use crate::controls::ControlSet;
-use crate::findings::Waiver;
+use crate::findings::{Waiver, waiver};
 use crate::inventory::{InventoryFileError, Unseen};
 use crate::notify::{Delivery, News, Telling, VerdictChange, tell};
 
@@ -164,8 +164,8 @@ pub struct Announced {
 /// must not be dropped in one: let the follower live as long as the process.
 #[derive(Debug)]
 pub struct Follower {
-    archive: Archive,
-    controls: ControlSet,
+    archive: Arc<Archive>,
+    controls: Arc<ControlSet>,
     waivers: Vec<Waiver>,
     wanted: Wanted,
     base: Mutex<Option<Base>>,
@@ -180,16 +180,9 @@ pub struct Follower {
 impl Follower {
     /// A follower over an archive, with what the scans are judged by.
     #[must_use]
-    pub fn new(archive: Archive, controls: ControlSet, waivers: Vec<Waiver>) -> Arc<Self> {
+    pub fn new(archive: Arc<Archive>, controls: Arc<ControlSet>, waivers: Vec<Waiver>) -> Arc<Self> {
         let mut wanted = controls.wanted();
-        for selector in
-            waivers.iter().map(|waiver| &waiver.selector).filter(|selector| !selector.tags.is_empty())
-        {
-            let is_concerned = |id: &str| selector.control.as_ref().is_none_or(|control| control == id);
-            for control in controls.controls().filter(|control| is_concerned(&control.id)) {
-                wanted.add(control.kind, Some("tags"));
-            }
-        }
+        waiver::want(&waivers, &controls, &mut wanted);
         Arc::new(Self {
             archive,
             controls,
@@ -204,7 +197,7 @@ impl Follower {
 
     /// The archive.
     #[must_use]
-    pub const fn archive(&self) -> &Archive {
+    pub fn archive(&self) -> &Archive {
         &self.archive
     }
 

@@ -16,7 +16,8 @@ use crate::archive::LiveKey;
 use crate::controls::{Control, VerdictKind};
 use crate::findings::waiver::{self, waive};
 use crate::findings::{Finding, judge_account};
-use crate::inventory::{Cause, Facet, Inventory, Resource, Unseen};
+use crate::hex::hex_of_first;
+use crate::inventory::{Facet, Inventory, Resource, Unseen};
 use crate::notify::VerdictChange;
 use crate::report::repairing_command;
 
@@ -41,14 +42,6 @@ pub(super) fn holes(seen: &Looked) -> Vec<Unseen> {
     let all = seen.end.as_ref().err().into_iter().chain(unseen);
     let by_obstacle: BTreeMap<String, &Unseen> = all.map(|unseen| (unseen.obstacle(), unseen)).collect();
     by_obstacle.into_values().cloned().collect()
-}
-
-/// Whether an obstacle may be gone when it is tried again.
-const fn is_passing(cause: &Cause) -> bool {
-    matches!(
-        cause,
-        Cause::Throttled | Cause::TimedOut | Cause::Unreachable | Cause::Failed | Cause::Malformed
-    )
 }
 
 impl Follower {
@@ -187,7 +180,7 @@ fn id_of(parts: &[&str]) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex_of_first(16, &hash.finalize())
 }
 
 fn day(time: Timestamp) -> Date {
@@ -205,7 +198,7 @@ fn first_key(overlay: &Overlay) -> Option<LiveKey> {
 }
 
 fn passing(seen: &Looked) -> Option<String> {
-    let hole = holes(seen).into_iter().find(|unseen| is_passing(&unseen.cause))?;
+    let hole = holes(seen).into_iter().find(|unseen| unseen.cause.may_pass())?;
     Some(format!("not everything was seen: {hole}"))
 }
 
@@ -254,7 +247,7 @@ fn overlay(state: &State, before: &Inventory, seen: &Looked, touch: &Touch) -> O
         about,
         called: touch.id.clone(),
         observed_at: seen.observed_at,
-        is_passing: holes(seen).iter().any(|unseen| is_passing(&unseen.cause)),
+        is_passing: holes(seen).iter().any(|unseen| unseen.cause.may_pass()),
         count,
         known: has_holes.then_some(known),
         resources,

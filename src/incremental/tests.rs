@@ -102,7 +102,7 @@ fn archive(folder: &Path) -> Archive {
 fn follower(folder: &Path) -> Arc<Follower> {
     let controls = ControlSet::builtin().unwrap();
     let controls = controls.select(&[], &["s3-bucket-not-public".to_owned()], &[]).unwrap();
-    Follower::new(archive(folder), controls, Vec::new())
+    Follower::new(Arc::new(archive(folder)), Arc::new(controls), Vec::new())
 }
 
 fn limits() -> Limits {

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
+use crate::accounts::is_account_id;
 use crate::collect::touch::{Change, Target};
 use crate::collect::{KINDS, Kind, Scope};
 use crate::events::detection::Actor;
@@ -84,7 +85,9 @@ pub fn touched(record: &Record<'_>) -> Vec<Touch> {
     if has_failed || is_reading || record.is_insight() {
         return Vec::new();
     }
-    let Some(account) = record.recipient_account_id().filter(|id| is_account(id)) else { return Vec::new() };
+    let Some(account) = record.recipient_account_id().filter(|id| is_account_id(id)) else {
+        return Vec::new();
+    };
     let Some(region) = record.aws_region().filter(|region| is_region(region)) else { return Vec::new() };
     let time = record.timestamp().unwrap_or_else(Timestamp::now);
     let cause = cause(record);
@@ -177,7 +180,7 @@ fn filled(record: &Record<'_>, pattern: &str, paths: &[&str]) -> BTreeSet<String
 fn is_of(id: &str, account: &str) -> bool {
     let owner = id.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(3));
     // AWS's own managed policies are attached in every account.
-    owner.is_none_or(|owner| owner.is_empty() || owner == "aws" || owner == account || !is_account(owner))
+    owner.is_none_or(|owner| owner.is_empty() || owner == "aws" || owner == account || !is_account_id(owner))
 }
 
 /// The texts at the first of several paths that has any.
@@ -212,10 +215,6 @@ fn cause(record: &Record<'_>) -> Cause {
         event_id: owned(Key::EventId).unwrap_or_default(),
         region: owned(Key::AwsRegion).unwrap_or_default(),
     }
-}
-
-fn is_account(id: &str) -> bool {
-    id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A region becomes part of the name of a host.

@@ -64,6 +64,14 @@ pub enum Cause {
     ControlError,
 }
 
+impl Cause {
+    /// Whether it may be gone when it is tried again.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Throttled | Self::TimedOut | Self::Unreachable | Self::Failed | Self::Malformed)
+    }
+}
+
 /// The policy that refused a call, as AWS's message tells it.
 ///
 /// Source: [Troubleshoot access denied error messages](https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html).

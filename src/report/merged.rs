@@ -187,7 +187,11 @@ impl<'a> Merger<'a> {
         sum.failing_since.append(&mut changes.failing_since);
         sum.changed_evidence.append(&mut changes.changed_evidence);
         self.past_left_out += cut(sum);
-        // What is not listed now will not be.
+        // What is not listed now will not be; looked at now and then, not for each account.
+        let held = sum.failing_since.len().max(sum.changed_evidence.len());
+        if held / 2 < self.max_findings {
+            return;
+        }
         let listed: HashSet<&str> = self.listed.values().map(|finding| finding.id.as_str()).collect();
         sum.failing_since.retain(|id, _| listed.contains(id.as_str()));
         sum.changed_evidence.retain(|id| listed.contains(id.as_str()));

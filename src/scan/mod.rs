@@ -31,7 +31,7 @@ pub use stopped::{Fault, Stopped};
 
 use crate::accounts::{Scope, discover};
 use crate::archive::Archive;
-use crate::aws::{Aws, OperationCount, Tally};
+use crate::aws::{OperationCount, Tally};
 use crate::collect::Wanted;
 use crate::config::{Attestation, Config};
 use crate::controls::ControlSet;
@@ -312,9 +312,7 @@ async fn ask_aws(scan: &Scan<'_>, asked: &Asked) -> Result<Observed, Stopped> {
     let Scan { config, audience, deadline, .. } = *scan;
     let Asked { wanted, scope } = asked;
     let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
-    let aws = Aws::connect(&settings::source(config), &settings::limits(config))
-        .await
-        .map_err(|error| could_not(&error))?;
+    let aws = settings::connect(config).await?;
     if let Some(deadline) = deadline {
         aws.end_at(deadline);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -9,7 +10,7 @@ use jiff::civil::Date;
 use super::Stopped;
 use crate::accounts::{RoleSettings, Scope, Selector};
 use crate::archive::{Keep, Location};
-use crate::aws::{Limits, Source};
+use crate::aws::{Aws, Limits, Source};
 use crate::collect::Wanted;
 use crate::config::{self, Attestation, Config, Notify, ScheduledJob, Selection};
 use crate::controls::ControlSet;
@@ -163,18 +164,6 @@ impl Waivers {
     fn name_units(&self) -> bool {
         self.list.iter().any(|waiver| waiver.selector.unit.is_some())
     }
-
-    /// What they must know besides of the resources: the tags, where one names some.
-    fn want(&self, controls: &ControlSet, wanted: &mut Wanted) {
-        for selector in self.list.iter().map(|waiver| &waiver.selector).filter(|s| !s.tags.is_empty()) {
-            let concerned = controls
-                .controls()
-                .filter(|control| selector.control.as_ref().is_none_or(|id| *id == control.id));
-            for control in concerned {
-                wanted.add(control.kind, Some("tags"));
-            }
-        }
-    }
 }
 
 /// What is to be observed: what the controls read, and what the waivers tell resources apart by.
@@ -182,7 +171,7 @@ impl Waivers {
 pub fn wanted(controls: &ControlSet, waivers: Option<&Waivers>) -> Wanted {
     let mut wanted = controls.wanted();
     if let Some(waivers) = waivers {
-        waivers.want(controls, &mut wanted);
+        waiver::want(&waivers.list, controls, &mut wanted);
     }
     wanted
 }
@@ -275,6 +264,15 @@ pub fn role(config: &Config) -> RoleSettings {
 #[must_use]
 pub fn source(config: &Config) -> Source {
     Source { profile: config.profile.clone(), region: config.home_region.as_ref().map(ToString::to_string) }
+}
+
+/// AWS, reached as a configuration says.
+///
+/// # Errors
+/// When there are no credentials or no region.
+pub async fn connect(config: &Config) -> Result<Arc<Aws>, Stopped> {
+    let aws = Aws::connect(&source(config), &limits(config)).await;
+    aws.map_err(|error| Stopped::could_not_run(miette::miette!("{error}")))
 }
 
 /// The limits towards AWS.

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::threads::{block_on, interrupted};
 use super::{Stopped, settings};
-use crate::aws::Aws;
 use crate::config::Config;
 use crate::notify::{Delivery, News, Receiver, Telling, securityhub, tell};
 use crate::report::{Report, printable};
@@ -26,9 +25,7 @@ pub fn send(report: &Report, config: &Config, say: &dyn Fn(&str)) -> Result<(), 
 
 async fn to_security_hub(report: &Report, config: &Config) -> Result<securityhub::Sent, Stopped> {
     let failed = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
-    let aws = Aws::connect(&settings::source(config), &settings::limits(config))
-        .await
-        .map_err(|error| failed(&error))?;
+    let aws = settings::connect(config).await?;
     let role = settings::role(config);
     securityhub::send(&aws, &role, report).await.map_err(|error| failed(&error))
 }

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::task::JoinHandle;
 
 use super::{Remote, tell};
+use crate::accounts::is_account_id;
 use crate::aws::{Call, Place};
 
 /// `sqs:ReceiveMessage`. An answer without messages is an empty object.
@@ -227,7 +228,7 @@ fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let mut parts = rest.split('/');
     let (host, account, name) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let is_account = is_account_id(account);
     let is_name =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     (parts.next().is_none() && !host.is_empty() && is_account && is_name).then_some((host, account, name))

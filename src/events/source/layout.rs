@@ -9,6 +9,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use crate::accounts::is_account_id;
+
 /// CloudTrail delivers within minutes of a call, but now and then it takes hours; an object may hold events that are
 /// this much older than its name.
 const LATEST_DELIVERY: i64 = 24;
@@ -58,7 +60,7 @@ impl<'k> Key<'k> {
             "CloudTrail-Insight" => Kind::Insight,
             _ => return None,
         };
-        let account = parts.next().filter(|account| is_account(account))?;
+        let account = parts.next().filter(|account| is_account_id(account))?;
         let organization = match parts.next()? {
             "AWSLogs" => None,
             organization if organization.starts_with("o-") && parts.next()? == "AWSLogs" => {
@@ -110,7 +112,7 @@ impl Folder {
     /// The folder of that name in this one, which is above accounts; `None` if it is none of the layout.
     #[must_use]
     pub fn below(&self, name: &str) -> Option<Self> {
-        if is_account(name) {
+        if is_account_id(name) {
             return Some(Self { account: Some(name.to_owned()), ..self.clone() });
         }
         // Ten characters at least: less may be what the names of several begin with.
@@ -165,10 +167,6 @@ fn utc(time: DateTime) -> Option<Timestamp> {
 
 fn number(text: &str, digits: usize) -> Option<i16> {
     (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_region(text: &str) -> bool {

@@ -13,6 +13,9 @@ mod tests;
 
 use jiff::civil::Date;
 
+use crate::collect::Wanted;
+use crate::controls::{Control, ControlSet};
+
 pub use apply::{Run, waive};
 pub use digest::{DIGEST_DIGITS, evidence_digest};
 pub use row::{Effect, Ending, Waived, WaiverEnd, WaiverRow, WaiverState};
@@ -40,6 +43,16 @@ pub struct Waiver {
     pub expires: Date,
     /// Beginning of the [`evidence_digest`] with which it holds; without one, whatever the evidence is.
     pub evidence: Option<String>,
+}
+
+/// Adds what waivers must know of the resources besides what controls read: the tags, where one names some.
+pub fn want(waivers: &[Waiver], controls: &ControlSet, wanted: &mut Wanted) {
+    for selector in waivers.iter().map(|waiver| &waiver.selector).filter(|s| !s.tags.is_empty()) {
+        let is_concerned = |control: &&Control| selector.control.as_ref().is_none_or(|id| *id == control.id);
+        for control in controls.controls().filter(is_concerned) {
+            wanted.add(control.kind, Some("tags"));
+        }
+    }
 }
 
 impl Waiver {

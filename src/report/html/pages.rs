@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{anchor, write_page};
+use crate::accounts::is_account_id;
 use crate::report::files::{FileError, whole_file};
 use crate::report::{Counts, Format, Report};
 
@@ -156,8 +157,4 @@ fn remove_others(folder: &Path, kept: &[PathBuf]) -> io::Result<()> {
 
 fn is_page_name(name: &str) -> bool {
     name.strip_suffix(".html").is_some_and(is_account_id)
-}
-
-fn is_account_id(id: &str) -> bool {
-    id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())
 }

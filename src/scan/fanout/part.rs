@@ -9,11 +9,11 @@ use super::super::threads::block_on;
 use super::super::{Asked, Stopped, Until, day, settings};
 use super::plan::json;
 use super::{Fanout, Scanned, State};
-use crate::accounts::{Scope, Target};
+use crate::accounts::{Scope, target};
 use crate::archive::{RunId, StoredObject, inventory_of};
-use crate::aws::{Aws, OperationCount, Session, Tally};
+use crate::aws::{OperationCount, Tally};
 use crate::collect::Wanted;
-use crate::inventory::{self, Account, AccountState, Cause, Inventory};
+use crate::inventory::{self, Account, AccountState, Inventory};
 use crate::run::{Facts, collect_one};
 use settings::Waivers;
 
@@ -95,22 +95,16 @@ impl Fanout<'_> {
 
     async fn observe(&self, account: Account, wanted: &Wanted, scope: &Scope) -> Result<Observed, Stopped> {
         let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
-        let aws = Aws::connect(&settings::source(self.config), &settings::limits(self.config))
-            .await
-            .map_err(|error| could_not(&error))?;
+        let aws = settings::connect(self.config).await?;
         if let Some(deadline) = self.deadline {
             aws.end_at(deadline);
         }
         let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
-        let session = if account.id == caller.account {
-            own
-        } else {
-            Session::in_role(&own, &account.id, scope.role.request(&account.id, &caller))
-        };
-        let inventory = collect_one(&aws, Target { account, session }, wanted, scope).await;
+        let target = target(&caller, &own, &scope.role, account);
+        let inventory = collect_one(&aws, target, wanted, scope).await;
         let entered = inventory.accounts.first().map(|account| &account.state);
         if let Some(AccountState::Failed { unseen }) = entered
-            && may_pass(&unseen.cause)
+            && unseen.cause.may_pass()
         {
             return Err(could_not(unseen));
         }
@@ -164,12 +158,4 @@ pub struct Observed {
     pub calls: Vec<OperationCount>,
     /// Calls in all.
     pub tally: Tally,
-}
-
-/// Whether it may go better a little later.
-const fn may_pass(cause: &Cause) -> bool {
-    matches!(
-        cause,
-        Cause::Throttled | Cause::TimedOut | Cause::Unreachable | Cause::Failed | Cause::Malformed
-    )
 }

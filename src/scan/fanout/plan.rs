@@ -9,7 +9,6 @@ use super::super::{Asked, Stopped, day, settings};
 use super::{Fanout, Items, Planned};
 use crate::accounts::{Discovery, discover};
 use crate::archive::{Location, RunId};
-use crate::aws::Aws;
 use crate::inventory::{Account, Unseen};
 use settings::Waivers;
 
@@ -79,9 +78,7 @@ impl Fanout<'_> {
         let asked = Asked::of(self.controls, self.config, waivers.as_ref());
         let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
         let find = async {
-            let aws = Aws::connect(&settings::source(self.config), &settings::limits(self.config))
-                .await
-                .map_err(|error| could_not(&error))?;
+            let aws = settings::connect(self.config).await?;
             let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
             discover(&caller, &own, &asked.scope).await.map_err(|error| could_not(&error))
         };

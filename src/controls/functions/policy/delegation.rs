@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::shape;
 use super::pattern::Pattern;
 use super::{Effect, MOST_OF_RESOURCE_POLICY, Mistake, one_or_more, statements};
+use crate::accounts::is_account_id;
 
 /// Actions that change policies or what they hold for. Those that only read them manage nothing.
 const MANAGING: [&str; 7] = [
@@ -57,7 +58,7 @@ fn account(principal: &str) -> Result<&str, Mistake> {
     } else {
         principal
     };
-    if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) {
+    if is_account_id(id) {
         Ok(id)
     } else {
         Err(Mistake::new("a principal of a statement that delegates names no account"))

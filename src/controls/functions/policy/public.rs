@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::pattern::Pattern;
 use super::{Choice, Condition, Effect, MOST_OF_RESOURCE_POLICY, Mistake, Principals, Statement, statements};
+use crate::accounts::is_account_id;
 use crate::controls::functions::network;
 
 /// The Allow statements that are open to everyone, as they are written.
@@ -264,8 +265,7 @@ fn has_fixed_account(value: &str, comparison: Comparison) -> bool {
         || is_fixed(partition)
             && is_fixed(service)
             && (!region.contains(['*', '?']) || !matches!(service, "iam" | "sts"));
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    is_account && wildcard_stays && !has_variable(value)
+    is_account_id(account) && wildcard_stays && !has_variable(value)
 }
 
 #[cfg(test)]
