@@ -13,6 +13,7 @@ mod hex;
 pub mod incremental;
 pub mod inventory;
 pub mod notify;
+mod parallel;
 pub mod remedy;
 pub mod report;
 pub mod run;

@@ -11,21 +11,7 @@ use common::offline;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use upright_testkit::{Run, World};
-
-/// A sign-in to the console; rules tell one without MFA.
-fn sign_in(id: u64, mfa: &str) -> Value {
-    json!({
-        "eventVersion": "1.11", "eventID": format!("00000000-0000-4000-8000-{id:012}"),
-        "eventTime": format!("2026-11-24T03:{:02}:00Z", id % 60), "eventType": "AwsConsoleSignIn",
-        "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "awsRegion": "us-east-1",
-        "sourceIPAddress": "203.0.113.7", "userAgent": "Mozilla/5.0", "recipientAccountId": "111122223333",
-        "userIdentity": { "type": "IAMUser", "userName": "ann", "accountId": "111122223333",
-                          "arn": "arn:aws:iam::111122223333:user/ann" },
-        "additionalEventData": { "MFAUsed": mfa }, "responseElements": { "ConsoleLogin": "Success" },
-        "requestParameters": null,
-    })
-}
+use upright_testkit::{Run, World, sign_in};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -17,16 +17,7 @@ use upright_testkit::{Answer, Emulator, Fault, Match, Run, Server, World};
 
 /// A sign-in to the console without MFA, which a rule tells.
 fn sign_in(id: u64) -> Value {
-    json!({
-        "eventVersion": "1.11", "eventID": format!("00000000-0000-4000-8000-{id:012}"),
-        "eventTime": format!("2026-11-24T03:{:02}:00Z", id % 60), "eventType": "AwsConsoleSignIn",
-        "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "awsRegion": "us-east-1",
-        "sourceIPAddress": "203.0.113.7", "userAgent": "Mozilla/5.0", "recipientAccountId": "111122223333",
-        "userIdentity": { "type": "IAMUser", "userName": "ann", "accountId": "111122223333",
-                          "arn": "arn:aws:iam::111122223333:user/ann" },
-        "additionalEventData": { "MFAUsed": "No" }, "responseElements": { "ConsoleLogin": "Success" },
-        "requestParameters": null,
-    })
+    upright_testkit::sign_in(id, "No")
 }
 
 fn delivered(ids: &[u64]) -> String {

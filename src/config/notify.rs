@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
-use super::value::{self, AccountId, RegionName};
+use super::value::{self, AccountId, RegionName, checked};
 use crate::controls::Severity;
 
 /// Who is told about a scan when its reports are written, and when it could not run.
@@ -339,52 +338,6 @@ impl fmt::Display for SecretSource {
             Self::Secret(arn) => write!(f, "secret `{}`", arn.as_str()),
         }
     }
-}
-
-/// A text that was checked when it was read.
-macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident, $check:path, $schema:tt) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                $check(text).map(|()| Self(text.to_owned()))
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
 }
 
 checked!(

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
+
+use super::value::checked;
+use crate::accounts::is_account_id;
 
 /// What a parameter may have in it: words in `${…}`.
 pub const PLACEHOLDERS: [&str; 4] = ["name", "arn", "region", "account"];
@@ -115,97 +115,50 @@ impl JsonSchema for Remedy {
     }
 }
 
-/// Defines a text that is checked when it is read.
-macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $bad:ident, $error:literal, $pattern:literal, $is_one:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        /// It is none.
-        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-        #[error($error)]
-        pub struct $bad(String);
-
-        impl $name {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = $bad;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let is_one: fn(&str) -> bool = $is_one;
-                if is_one(text) { Ok(Self(text.to_owned())) } else { Err($bad(text.to_owned())) }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                Cow::Borrowed(stringify!($name))
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                schemars::json_schema!({ "type": "string", "pattern": $pattern })
-            }
-        }
-    };
-}
-
-checked_text!(
+checked!(
     /// Name of a [document](https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_StartAutomationExecution.html).
-    DocumentName,
-    NoDocument,
-    "`{0}` is no name of a document of Systems Manager, which has 3 to 128 letters, digits, `-`, `_` and `.`",
-    "^[A-Za-z0-9_.-]{3,128}$",
-    |text| (3..=128).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    DocumentName, document_name, { "type": "string", "pattern": "^[A-Za-z0-9_.-]{3,128}$" }
 );
-
-checked_text!(
+checked!(
     /// ARN of a Lambda function, with a version or alias or without.
-    FunctionArn,
-    NoFunction,
-    "`{0}` is no ARN of a Lambda function, such as arn:aws:lambda:eu-west-1:111122223333:function:repair",
-    "^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?$",
-    |text| {
-        let is_word = |part: &str, more: &[u8]| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
-        };
-        match text.split(':').collect::<Vec<_>>().as_slice() {
-            ["arn", partition, "lambda", region, account, "function", name, rest @ ..] => {
-                is_word(partition, b"-")
-                    && is_word(region, b"-")
-                    && account.parse::<super::AccountId>().is_ok()
-                    && is_word(name, b"-_")
-                    && rest.len() < 2
-                    && rest.iter().all(|version| is_word(version, b"-_$"))
-            }
-            _ => false,
-        }
+    FunctionArn, function_arn,
+    {
+        "type": "string",
+        "pattern": "^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?$"
     }
 );
+
+fn document_name(text: &str) -> Result<(), String> {
+    let is_one = (3..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    is_one.then_some(()).ok_or_else(|| {
+        format!(
+            "`{text}` is no name of a document of Systems Manager, which has 3 to 128 letters, digits, `-`, `_` and `.`"
+        )
+    })
+}
+
+fn function_arn(text: &str) -> Result<(), String> {
+    let is_word = |part: &str, more: &[u8]| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+    };
+    let is_one = match text.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "lambda", region, account, "function", name, rest @ ..] => {
+            is_word(partition, b"-")
+                && is_word(region, b"-")
+                && is_account_id(account)
+                && is_word(name, b"-_")
+                && rest.len() < 2
+                && rest.iter().all(|version| is_word(version, b"-_$"))
+        }
+        _ => false,
+    };
+    is_one.then_some(()).ok_or_else(|| {
+        format!(
+            "`{text}` is no ARN of a Lambda function, such as arn:aws:lambda:eu-west-1:111122223333:function:repair"
+        )
+    })
+}
 
 impl FunctionArn {
     /// The region that it is in.

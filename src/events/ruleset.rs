@@ -20,6 +20,7 @@ use super::sigma::correlation::{Bound, Correlator, Limits, Member, Observation, 
 use super::sigma::{self, Placeholders, SigmaCorrelation, SigmaRule};
 use super::yaml::{self, Node, Value, YamlError};
 use crate::controls::Severity;
+use crate::parallel;
 
 /// What a rule was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -228,19 +229,7 @@ fn on_all_cores<I: Sync, T: Send>(items: &[I], make: impl Fn(&I) -> T + Sync) ->
     /// A file takes as long to parse as a thread to start and end.
     const LEAST: usize = 16;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = items.len().div_ceil(cores).max(LEAST);
-    std::thread::scope(|scope| {
-        let mut shares = items.chunks(share);
-        let first = shares.next().unwrap_or_default();
-        let make = &make;
-        let others: Vec<_> =
-            shares.map(|share| scope.spawn(move || share.iter().map(make).collect::<Vec<T>>())).collect();
-        let mut made: Vec<T> = first.iter().map(make).collect();
-        for other in others {
-            made.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        made
-    })
+    parallel::map(items, cores.min(items.len().div_ceil(LEAST)), make)
 }
 
 fn is_sigma(document: &Node) -> bool {

@@ -12,6 +12,7 @@ use super::{Finding, Identity};
 use crate::collect::Scope;
 use crate::controls::{Control, Judgement, Verdict};
 use crate::inventory::{Account, Facet, GLOBAL, Inventory, Resource, Unseen};
+use crate::parallel;
 
 /// Judges every account of the inventory that was to be scanned by every control.
 ///
@@ -36,24 +37,8 @@ fn judge_accounts(
     let tasks: Vec<(&Account, &Control)> =
         accounts.flat_map(|account| controls.iter().map(move |control| (account, *control))).collect();
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = tasks.len().div_ceil(workers).max(1);
-    thread::scope(|scope| {
-        let running: Vec<_> = tasks
-            .chunks(share)
-            .map(|chunk| {
-                scope.spawn(move || -> Vec<Finding> {
-                    chunk
-                        .iter()
-                        .flat_map(|(account, control)| of_account(inventory, account, control))
-                        .collect()
-                })
-            })
-            .collect();
-        running
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
+    let judged = parallel::map(&tasks, workers, |(account, control)| of_account(inventory, account, control));
+    judged.into_iter().flatten().collect()
 }
 
 fn of_account(inventory: &Arc<Inventory>, account: &Account, control: &Control) -> Vec<Finding> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,7 @@ use crate::collect::touch::fits;
 use crate::collect::{self, Scope, config};
 use crate::inventory::{self, Cause, Facet, GLOBAL, Inventory, Listing, Resource, Unseen};
 use crate::notify::VerdictChange;
+use crate::parallel;
 
 /// How long AWS may go on to answer with what was before a change. A look that began later than this after an event
 /// saw what the event did; an earlier one may not have, and does not spare another.
@@ -321,21 +321,10 @@ impl Overlay {
 /// Reads objects, several at once: each takes as long as the way there and back. Those that were removed meanwhile are
 /// left out.
 fn read_all(archive: &Archive, keys: &[&LiveKey]) -> Result<Vec<(LiveKey, Vec<u8>)>, FollowError> {
-    let share = keys.len().div_ceil(READERS).max(1);
     let read = |key: &&LiveKey| -> Result<Option<(LiveKey, Vec<u8>)>, FollowError> {
         Ok(archive.read_live(key)?.map(|bytes| ((*key).clone(), bytes)))
     };
-    let parts: Vec<Result<Vec<Option<_>>, FollowError>> = thread::scope(|scope| {
-        let running: Vec<_> =
-            keys.chunks(share).map(|chunk| scope.spawn(move || chunk.iter().map(read).collect())).collect();
-        let joined = running.into_iter();
-        joined.map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
-    let mut found = Vec::new();
-    for part in parts {
-        found.extend(part?.into_iter().flatten());
-    }
-    Ok(found)
+    parallel::map(keys, READERS, read).into_iter().filter_map(Result::transpose).collect()
 }
 
 fn unpacked(bytes: &[u8]) -> Result<Overlay, String> {

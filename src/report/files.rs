@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use super::{Format, Report, WriteError, asff, csv, html, json, jsonl, junit, markdown, ocsf, sarif};
+use crate::parallel;
 
 /// Why a report file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -42,14 +42,8 @@ pub fn write_files(report: &Report, to: Destination<'_>) -> Result<Vec<PathBuf>,
     }
     fs::create_dir_all(to.folder)
         .map_err(|source| FileError { path: to.folder.to_owned(), source: source.into() })?;
-    let written: Vec<Result<Vec<PathBuf>, FileError>> = thread::scope(|scope| {
-        let writing: Vec<_> =
-            formats.into_iter().map(|format| scope.spawn(move || write_format(report, format, to))).collect();
-        writing
-            .into_iter()
-            .map(|writer| writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
+    let formats: Vec<Format> = formats.into_iter().collect();
+    let written = parallel::map(&formats, formats.len(), |format| write_format(report, *format, to));
     let written: Result<Vec<Vec<PathBuf>>, FileError> = written.into_iter().collect();
     Ok(written?.into_iter().flatten().collect())
 }

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::events::batch::Node;
 use crate::events::detection::Detection;
 use crate::notify::News;
+use crate::parallel;
 use crate::report::printable;
 
 /// Detections that are kept and told together: one message to each receiver is about so many at most.
@@ -152,24 +153,7 @@ impl<'a> Detected<'a> {
 
 /// Keeps them, some at the same time, since each waits for the archive; what became of each.
 fn keep(archive: &Archive, waiting: &[(Option<Node>, Detection)]) -> Vec<Result<Kept, ArchiveError>> {
-    let share = waiting.len().div_ceil(WRITERS).max(1);
-    std::thread::scope(|scope| {
-        let writers: Vec<_> = waiting
-            .chunks(share)
-            .map(|part| {
-                scope.spawn(move || {
-                    let keep =
-                        |(_, detection): &(_, Detection)| archive.keep_detection(detection, Timestamp::now());
-                    part.iter().map(keep).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        let joined = writers.into_iter().map(|writer| match writer.join() {
-            Ok(kept) => kept,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.flatten().collect()
-    })
+    parallel::map(waiting, WRITERS, |(_, detection)| archive.keep_detection(detection, Timestamp::now()))
 }
 
 fn in_a_line(error: &dyn std::fmt::Display) -> String {

@@ -21,6 +21,7 @@ use crate::archive::{PAGE, REPORT, RunId, Writing};
 use crate::aws::Tally;
 use crate::findings::{Finding, judge_account};
 use crate::inventory::{self, Account, AccountState, Cause, GLOBAL, Inventory, Unseen};
+use crate::parallel;
 use crate::report::{Changes, Format, Merger, Ran, Report, Whole, printable};
 use crate::run::{Facts, join};
 use crate::scan::settings::Waivers;
@@ -72,6 +73,8 @@ impl Fanout<'_> {
         plan: &Plan,
         writing: &mut Writing<'_>,
     ) -> Result<(Report, String), Stopped> {
+        // Before the work: it is over soon where a file of rules is wrong.
+        let detector = detector(self.config, plan.started_at)?;
         let members = self.members(run, plan)?;
         let ids: Vec<&str> = members.judged().map(|account| account.id.as_str()).collect();
         let asked = keeping::asked(self.config, ids.iter().copied(), false);
@@ -92,13 +95,7 @@ impl Fanout<'_> {
         let mut columns = Columns { reports: Vec::new(), findings: 0, files: 0 };
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         for some in members.accounts.chunks(workers) {
-            let judged: Vec<Result<(Report, Vec<u8>), Stopped>> = thread::scope(|scope| {
-                let judging = &judging;
-                let running = some.iter().map(|member| scope.spawn(move || judging.account(member)));
-                let running: Vec<_> = running.collect();
-                let done = running.into_iter();
-                done.map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-            });
+            let judged = parallel::map(some, workers, |member| judging.account(member));
             for (member, judged) in some.iter().zip(judged) {
                 let (report, packed) = judged?;
                 if member.account.is_judged() {
@@ -125,22 +122,13 @@ impl Fanout<'_> {
         });
         report.undelivered = before.as_ref().and_then(Before::undelivered);
         report.carry_on(before.as_ref().map(|before| &before.whole));
-        let detector = detector(self.config, plan.started_at)?;
         happened(&mut report, detector.as_ref(), self.config, true, &mut Until::Interrupted)?;
         Ok((report, asked))
     }
 
     /// The accounts of the run with what is known of them, by id, and what they must know of each other.
     fn members(&self, run: &RunId, plan: &Plan) -> Result<Members, Stopped> {
-        let share = plan.accounts.to_scan.len().div_ceil(READERS).max(1);
-        let read: Vec<Result<Member, Stopped>> = thread::scope(|scope| {
-            let running = plan.accounts.to_scan.chunks(share).map(|some| {
-                scope.spawn(move || some.iter().map(|account| self.member(run, account)).collect::<Vec<_>>())
-            });
-            let running: Vec<_> = running.collect();
-            let done = running.into_iter();
-            done.flat_map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        });
+        let read = parallel::map(&plan.accounts.to_scan, READERS, |account| self.member(run, account));
         let mut accounts = read.into_iter().collect::<Result<Vec<Member>, Stopped>>()?;
         accounts.extend(
             plan.accounts.left_out.iter().map(|account| Member { account: account.clone(), part: None }),

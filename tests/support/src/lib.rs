@@ -47,6 +47,7 @@ mod seeded;
 mod server;
 mod sessions;
 mod shared;
+mod sign_in;
 mod synthetic;
 #[cfg(test)]
 mod tests;
@@ -63,6 +64,7 @@ pub use recording::{Recording, in_json};
 pub use seeded::{Account, Named, Organization, Roles, Seeded};
 pub use server::{Request, Server, Setup};
 pub use shared::Shared;
+pub use sign_in::sign_in;
 pub use synthetic::synthetic_report;
 pub use wire::{Call, Protocol};
 pub use world::{Run, World};
