@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use common::plain;
-use serde_json::Value;
-use upright_testkit::{Run, Server, World};
+use serde_json::{Value, json};
+use upright_testkit::{Answer, Fault, Match, Run, Server, World};
 
 /// What every step is told alike: all accounts, both seeded regions, all controls.
 const SCOPE: &[&str] = &[
@@ -28,6 +28,9 @@ const SCOPE: &[&str] = &[
     "--archive",
     "upright-data",
 ];
+
+/// Exit code: something was not done for want of AWS.
+const COULD_NOT_SEND: i32 = 5;
 
 /// The steps of one run against a server.
 struct Steps<'a> {
@@ -162,4 +165,39 @@ fn what_is_done_is_not_done_again_and_what_is_missing_is_unknown() {
     );
     assert!(!changes["newly_judged"].as_array().unwrap().is_empty(), "the account that was missing");
     assert_eq!(report["trend"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn findings_that_cannot_be_sent_are_kept_and_those_of_other_accounts_are_sent() {
+    let management = common::recording().management().to_owned();
+    let taken = json!({ "FailedCount": 0, "FailedFindings": [], "SuccessCount": 1 });
+    let server = common::replay()
+        .fault(Match::service("securityhub").account(&management), Fault::error(401, "InvalidAccessException"))
+        .answer(Match::operation("securityhub:GetFindings"), Answer::json(&json!({ "Findings": [] })))
+        .answer(Match::operation("securityhub:BatchImportFindings"), Answer::json(&taken))
+        .start()
+        .unwrap();
+    let world = World::new(common::UPRIGHT).unwrap();
+    let steps = Steps { world: &world, server: &server };
+    let (run, accounts) = steps.plan(&[]);
+    for account in &accounts {
+        steps.scan(&run, account);
+    }
+    let finished = steps.step(&["finish", "--run", &run, "--send", "securityhub"]);
+    assert_eq!(finished.code, Some(COULD_NOT_SEND), "{finished}");
+    for said in [format!("enable Security Hub in account {management}"), format!("Kept as run {run}.")] {
+        assert!(finished.stderr.contains(&said), "`{said}` is not said: {finished}");
+    }
+    let sent: BTreeSet<String> = server
+        .requests()
+        .into_iter()
+        .map(|request| request.call)
+        .filter(|call| call.operation == "securityhub:BatchImportFindings" && call.account != management)
+        .map(|call| call.account)
+        .collect();
+    assert!(sent.len() > 1, "{sent:?}");
+    // The next run tells what this one could not.
+    let (next, _) = steps.plan(&[]);
+    let report = steps.finish(&next);
+    assert!(report["undelivered"].to_string().contains("Security Hub"), "{}", report["undelivered"]);
 }

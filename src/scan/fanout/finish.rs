@@ -45,7 +45,7 @@ impl Fanout<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read or written, or a file of the configuration is wrong; and whether people were told
-    /// of what was found.
+    /// of what was found. Also when findings were not sent: the run is committed then.
     pub fn finish(&self, run: &RunId) -> Result<Report, Failed> {
         if self.archive.is_committed(run).map_err(|error| failed(&error))? {
             return Ok(keeping::report_of(self.archive, run)?);
@@ -53,26 +53,22 @@ impl Fanout<'_> {
         let plan = self.planned(run)?;
         let say = |line: &str| self.audience.say(line);
         let mut writing = self.archive.resume(run);
-        let (mut report, asked) = self.add_up(run, &plan, &mut writing)?;
+        let AddedUp { mut report, asked, unsent } = self.add_up(run, &plan, &mut writing)?;
         let today = day(plan.started_at);
         report.attest(self.attestations, today);
         let files = write_reports(&report, self.config)?;
         self.audience.show(&report, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         self.put_whole(&report, &mut writing)?;
-        let notes = telling::tell_of(self.config, &report, &say);
+        let mut notes: Vec<String> = unsent.iter().map(Stopped::in_a_line).collect();
+        notes.extend(telling::tell_of(self.config, &report, &say));
+        let after = |stopped| Failed { stopped, is_told: true };
         Stored::together(self.archive, writing, asked)
             .commit(&report, notes, self.config, &say)
-            .map_err(|stopped| Failed { stopped, is_told: true })?;
-        Ok(report)
+            .map_err(after)?;
+        unsent.into_iter().next().map_or(Ok(report), |stopped| Err(after(stopped)))
     }
 
-    /// The report of all accounts, and the hash of what was asked.
-    fn add_up(
-        &self,
-        run: &RunId,
-        plan: &Plan,
-        writing: &mut Writing<'_>,
-    ) -> Result<(Report, String), Stopped> {
+    fn add_up(&self, run: &RunId, plan: &Plan, writing: &mut Writing<'_>) -> Result<AddedUp, Stopped> {
         // Before the work: it is over soon where a file of rules is wrong.
         let detector = detector(self.config, plan.started_at)?;
         let members = self.members(run, plan)?;
@@ -93,6 +89,7 @@ impl Fanout<'_> {
         };
         let mut merger = Merger::new(self.controls, MAX_LISTED);
         let mut columns = Columns { reports: Vec::new(), findings: 0, files: 0 };
+        let mut unsent = Vec::new();
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         for some in members.accounts.chunks(workers) {
             let judged = parallel::map(some, workers, |member| judging.account(member));
@@ -101,7 +98,10 @@ impl Fanout<'_> {
                 if member.account.is_judged() {
                     let put = writing.put(&report_name(&member.account.id), packed);
                     put.map_err(|error| failed(&error))?;
-                    telling::send(&report, self.config, &|line| self.audience.say(line))?;
+                    if let Err(stopped) = telling::send(&report, self.config, &|line| self.audience.say(line)) {
+                        self.audience.say(&stopped.in_a_line());
+                        unsent.push(stopped);
+                    }
                     columns.add(&report, writing)?;
                 }
                 if let Some(part) = &member.part {
@@ -123,7 +123,7 @@ impl Fanout<'_> {
         report.undelivered = before.as_ref().and_then(Before::undelivered);
         report.carry_on(before.as_ref().map(|before| &before.whole));
         happened(&mut report, detector.as_ref(), self.config, true, &mut Until::Interrupted)?;
-        Ok((report, asked))
+        Ok(AddedUp { report, asked, unsent })
     }
 
     /// The accounts of the run with what is known of them, by id, and what they must know of each other.
@@ -169,6 +169,16 @@ impl Fanout<'_> {
         }
         Ok(())
     }
+}
+
+/// What the accounts came to.
+struct AddedUp {
+    /// The report of all.
+    report: Report,
+    /// Hash of what was asked.
+    asked: String,
+    /// Why findings of an account were not sent. They are kept and told all the same.
+    unsent: Vec<Stopped>,
 }
 
 /// An account of the run.
