@@ -172,7 +172,10 @@ fn findings_that_cannot_be_sent_are_kept_and_those_of_other_accounts_are_sent() 
     let management = common::recording().management().to_owned();
     let taken = json!({ "FailedCount": 0, "FailedFindings": [], "SuccessCount": 1 });
     let server = common::replay()
-        .fault(Match::service("securityhub").account(&management), Fault::error(401, "InvalidAccessException"))
+        .fault(
+            Match::service("securityhub").account(&management),
+            Fault::error(401, "InvalidAccessException"),
+        )
         .answer(Match::operation("securityhub:GetFindings"), Answer::json(&json!({ "Findings": [] })))
         .answer(Match::operation("securityhub:BatchImportFindings"), Answer::json(&taken))
         .start()

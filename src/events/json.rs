@@ -66,7 +66,7 @@ impl<'a> Json<'a> {
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if quote_or_backslash(self.0.as_bytes(), 1) == Some(self.0.len() - 1) {
+        if !has_backslash(inner.as_bytes()) {
             return Some(Cow::Borrowed(inner));
         }
         Some(Cow::Owned(unescape(self.0)))
@@ -277,6 +277,19 @@ fn quote_or_backslash(bytes: &[u8], start: usize) -> Option<usize> {
     memchr2(b'"', b'\\', bytes.get(at..)?).map(|found| at + found)
 }
 
+/// Whether there is a `\`.
+// To the end, whatever is found: where there is one, the text is copied anyway, and most have none.
+fn has_backslash(bytes: &[u8]) -> bool {
+    let found = |word: [u8; 8]| zero_bytes(u64::from_le_bytes(word) ^ (EACH * 0x5c));
+    let (words, rest) = bytes.as_chunks();
+    let in_words = words.iter().fold(0, |seen, word| seen | found(*word));
+    // The last eight bytes are the rest and what has been looked at.
+    match bytes.last_chunk() {
+        Some(last) => in_words | found(*last) != 0,
+        None => rest.contains(&b'\\'),
+    }
+}
+
 /// A one in each byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
@@ -380,6 +393,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_backslash_is_seen_wherever_it_stands(before in "[a-zé]{0,20}", after in "[a-z{}]{0,20}") {
+            let with = format!("{before}\\{after}");
+            prop_assert!(has_backslash(with.as_bytes()));
+            prop_assert!(!has_backslash(with.replace('\\', "").as_bytes()));
+        }
+
         /// What `serde_json` builds is the simpler truth.
         #[test]
         fn every_member_is_what_serde_json_says(value in any_json(), pretty in any::<bool>()) {

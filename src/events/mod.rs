@@ -23,5 +23,6 @@ pub mod ruleset;
 pub mod scan;
 pub mod sigma;
 pub mod source;
+mod special;
 pub mod techniques;
 pub mod yaml;

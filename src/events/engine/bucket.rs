@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
+
 use super::predicate::{Check, Field, Predicate};
 use super::text::{folded, with_folded};
 use crate::events::record::{Key, Record};
@@ -9,8 +11,8 @@ use crate::events::record::{Key, Record};
 /// The rules by the event name or the event source that they demand, in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
-    by_name: HashMap<Box<str>, Vec<NamedRule>>,
-    by_source: HashMap<Box<str>, Vec<usize>>,
+    by_name: HashMap<Box<str>, Vec<NamedRule>, RandomState>,
+    by_source: HashMap<Box<str>, Vec<usize>, RandomState>,
     /// Rules that demand neither.
     always: Vec<usize>,
     all: usize,

@@ -98,7 +98,8 @@ impl Fanout<'_> {
                 if member.account.is_judged() {
                     let put = writing.put(&report_name(&member.account.id), packed);
                     put.map_err(|error| failed(&error))?;
-                    if let Err(stopped) = telling::send(&report, self.config, &|line| self.audience.say(line)) {
+                    if let Err(stopped) = telling::send(&report, self.config, &|line| self.audience.say(line))
+                    {
                         self.audience.say(&stopped.in_a_line());
                         unsent.push(stopped);
                     }
