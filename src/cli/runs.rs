@@ -1,5 +1,6 @@
 //! `upright runs`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -11,10 +12,13 @@ use serde::Serialize;
 use super::output::{print, print_json};
 use super::settings::AccessArguments;
 use super::{Done, Exit, Stopped};
-use crate::archive::{Archive, Keep, KeptRun, Location, Manifest, Removed, RunId};
+use crate::archive::{Archive, Keep, KeptRun, Location, Manifest, Removed, RunId, StoredObject};
 use crate::config::Config;
 use crate::report::printable;
 use crate::scan::keeping;
+
+/// Accounts, and objects of one kind, that are shown one by one at most.
+const MOST_SHOWN: usize = 10;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -185,7 +189,7 @@ fn shown(manifest: &Manifest) -> String {
         facts.observed_at,
         if facts.complete { "" } else { ", not everything" },
         printable(&facts.version),
-        facts.accounts.iter().map(|id| printable(id)).collect::<Vec<_>>().join(" "),
+        accounts(&facts.accounts),
         tally.fail,
         tally.unknown,
         tally.pass,
@@ -199,16 +203,52 @@ fn shown(manifest: &Manifest) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {label:<9}  {words}");
     }
-    for object in &manifest.objects {
-        let _ = writeln!(
-            text,
-            "  {:<22}  {:>9}  SHA-256 {}",
-            object.name,
-            size(object.bytes),
-            printable(&object.sha256)
-        );
+    for (name, objects) in alike(&manifest.objects) {
+        let bytes = size(objects.iter().map(|object| object.bytes).sum());
+        let _ = match objects.as_slice() {
+            [object] => {
+                writeln!(text, "  {name:<32}  {bytes:>9}  SHA-256 {}", printable(&object.sha256))
+            }
+            many => writeln!(text, "  {name:<32}  {bytes:>9}  {} objects", many.len()),
+        };
     }
     text
+}
+
+/// The accounts of a run; of many only how many they are.
+fn accounts(ids: &[String]) -> String {
+    if ids.len() > MOST_SHOWN {
+        return format!("{}; their ids: --json", ids.len());
+    }
+    ids.iter().map(|id| printable(id)).collect::<Vec<_>>().join(" ")
+}
+
+/// The objects of a run, each by its name; those of many accounts together, and so those of many files of columns.
+fn alike(objects: &[StoredObject]) -> Vec<(String, Vec<&StoredObject>)> {
+    let mut groups: BTreeMap<String, Vec<&StoredObject>> = BTreeMap::new();
+    for object in objects {
+        groups.entry(pattern(&object.name)).or_default().push(object);
+    }
+    let mut shown = Vec::new();
+    for (pattern, group) in groups {
+        if group.len() > MOST_SHOWN {
+            shown.push((pattern, group));
+        } else {
+            shown.extend(group.into_iter().map(|object| (object.name.clone(), vec![object])));
+        }
+    }
+    shown
+}
+
+/// A name with `*` for the account or the number in it.
+fn pattern(name: &str) -> String {
+    /// As many as the numbers of files have, and fewer than accounts.
+    const DIGITS: usize = 4;
+    let parts = name.split('.').map(|part| {
+        let kept = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        if part.len() - kept.len() < DIGITS { part.to_owned() } else { format!("{kept}*") }
+    });
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// What `rm` prints as JSON.
@@ -241,4 +281,33 @@ fn remove(archive: &Archive, runs: &[String], keep: Keep, is_json: bool) -> Done
         print(&keeping::told(&removed))?;
     }
     Ok(if removed.errors.is_empty() { Exit::Clean } else { Exit::CouldNotRun })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_many_accounts_have_is_shown_together() {
+        let names = (0..11).flat_map(|n| {
+            let number = if n < 2 { format!("findings-{n:04}.parquet") } else { format!("report-{n}.html") };
+            [format!("{n:012}.report.json.zst"), format!("{n:012}.part.json"), number]
+        });
+        let objects: Vec<StoredObject> =
+            names.chain(["manifest.json".to_owned()]).map(|name| StoredObject::of(&name, b"12")).collect();
+        let shown = alike(&objects);
+        let shown: Vec<(&str, usize)> =
+            shown.iter().map(|(name, objects)| (name.as_str(), objects.len())).collect();
+        assert_eq!(shown[..2], [("*.part.json", 11), ("*.report.json.zst", 11)]);
+        assert_eq!(
+            shown[2..5],
+            [("findings-0000.parquet", 1), ("findings-0001.parquet", 1), ("manifest.json", 1)]
+        );
+        assert_eq!(shown.len(), 5 + 9, "{shown:?}");
+        assert_eq!(objects.len(), shown.iter().map(|(_, count)| count).sum::<usize>());
+
+        let ids: Vec<String> = (0..11).map(|n| format!("{n:012}")).collect();
+        assert_eq!(accounts(&ids[..2]), "000000000000 000000000001");
+        assert_eq!(accounts(&ids), "11; their ids: --json");
+    }
 }
