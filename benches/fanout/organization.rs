@@ -45,14 +45,12 @@ pub struct Organization {
 
 impl Organization {
     /// Scans the demo, and takes the account that has most.
-    pub fn of_the_demo() -> Self {
-        let upright =
-            std::env::var("UPRIGHT_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_upright").to_owned());
+    pub fn of_the_demo(upright: &Path) -> Self {
         let scope = ["--organization", "--role-name", "UprightScanner", "--regions", "us-east-1,eu-west-1"];
         let scan = [&["scan"], &scope[..], &["--out", "out"]].concat();
-        let demo = Shared::scan(&upright, &scan, &[1, 4]).unwrap();
+        let demo = Shared::scan(upright, &scan, &[1, 4]).unwrap();
         let server = Server::replay(&demo.recording).start().unwrap();
-        let world = World::new(&upright).unwrap();
+        let world = World::new(upright).unwrap();
         let run =
             world.run(&server.env(), &[&scan[..], &["--save-inventory", "state.zst"]].concat()).unwrap();
         let inventory =
