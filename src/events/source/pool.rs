@@ -19,7 +19,7 @@ const BATCH_EVENTS: usize = 1024;
 /// Bytes of the records in which something was found, after which it is handed over; findings may keep the record.
 const BATCH_BYTES: usize = 256 << 10;
 /// About how many bytes of all inputs may wait to be delivered.
-const AHEAD_BYTES: usize = 32 << 20;
+const AHEAD_BYTES: usize = 48 << 20;
 /// So many of the input that is delivered may wait whatever the others have, so that it always goes on.
 const HEAD_BYTES: usize = 1 << 20;
 /// Inputs, as a multiple of the threads, that may be read to their end before they are delivered.
@@ -191,8 +191,10 @@ struct Batch<T> {
 impl<T> Batch<T> {
     /// About how many bytes it takes.
     fn size(&self) -> usize {
-        let events = self.events.len() * size_of::<Option<EventId>>();
-        events + 2 * self.bytes + FOUND_BYTES * (self.found.len() + self.pointers.len())
+        let listed = self.events.len() * size_of::<Option<EventId>>() + self.found.len() * size_of::<(usize, T)>();
+        // What has no size keeps nothing of its record.
+        let kept = if size_of::<T>() == 0 { 0 } else { 2 * self.bytes + FOUND_BYTES * self.found.len() };
+        listed + kept + FOUND_BYTES * self.pointers.len()
     }
 }
 
