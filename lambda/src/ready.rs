@@ -81,6 +81,12 @@ impl Function {
         for issue in issues.iter().filter(|issue| issue.gravity != Gravity::Note).take(MAX_ISSUES) {
             tracing::warn!(issue = %printable(&issue.to_string()), "An event rule is not as it should be.");
         }
+        for rule in rules.correlations() {
+            tracing::warn!(
+                rule = %printable(&rule.name),
+                "The rule counts what is delivered together; a scan with `events` in its configuration counts over all files."
+            );
+        }
         let archive = Arc::new(detected::archive(&config)?);
         tracing::info!(rules = rules.rules().len(), "Ready.");
         let (controls, remote, follower) = Default::default();

@@ -235,7 +235,9 @@ fn what_is_not_understood_and_what_is_wrong_is_an_error_and_no_crash() {
 fn a_configuration_comes_from_s3_with_its_rules() {
     let world = World::new("");
     let own = "title: Any Call By Bob\nid: 11111111-1111-4111-8111-111111111111\nlogsource: { product: aws, service: cloudtrail }\n\
-               detection: { selection: { userIdentity.userName: bob }, condition: selection }\nlevel: low\n";
+               detection: { selection: { userIdentity.userName: bob }, condition: selection }\nlevel: low\n\
+               ---\ntitle: Many Calls By Bob\ncorrelation: { type: event_count, rules: [11111111-1111-4111-8111-111111111111], \
+               group-by: [awsRegion], timespan: 5m, condition: { gte: 3 }, generate: true }\n";
     world.put(common::ARCHIVE, "config/rules/own.yml", own);
     let config = format!("event_rules: [rules]\nnotify: {{ topics: [{{ arn: '{}' }}] }}\n", world.topic);
     world.put(common::ARCHIVE, "config/upright.yaml", &config);
@@ -247,6 +249,9 @@ fn a_configuration_comes_from_s3_with_its_rules() {
     by_bob["additionalEventData"]["MFAUsed"] = json!("Yes");
     assert_eq!(function.invoke(&event_bridge(&by_bob)).done()["new"], 1);
     assert_eq!(world.subjects(), ["Upright: Any Call By Bob by bob in 111122223333"]);
+    let log = function.log();
+    let warned = |line: &&String| line.contains("Many Calls By Bob") && line.contains("delivered together");
+    assert_eq!(log.iter().filter(warned).count(), 1, "{log:#?}");
 
     world.put(common::ARCHIVE, "config/alone.yaml", "{}\n");
     let of_file = [("UPRIGHT_CONFIG", "s3://acme-audit/config/alone.yaml"), archive];

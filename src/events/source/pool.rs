@@ -191,7 +191,8 @@ struct Batch<T> {
 impl<T> Batch<T> {
     /// About how many bytes it takes.
     fn size(&self) -> usize {
-        let listed = self.events.len() * size_of::<Option<EventId>>() + self.found.len() * size_of::<(usize, T)>();
+        let listed =
+            self.events.len() * size_of::<Option<EventId>>() + self.found.len() * size_of::<(usize, T)>();
         // What has no size keeps nothing of its record.
         let kept = if size_of::<T>() == 0 { 0 } else { 2 * self.bytes + FOUND_BYTES * self.found.len() };
         listed + kept + FOUND_BYTES * self.pointers.len()
