@@ -162,8 +162,9 @@ fn asked<A>(
     apis: Listed<A>,
     id: impl Fn(&A) -> Option<&str>,
 ) -> Listed<A> {
-    let path = |api: &A| arn(ask, &format!("/{folder}/{}/stages/", id(api).unwrap_or_default()));
-    let items = apis.items.into_iter().filter(|api| ask.takes(kind, &path(api), "")).collect();
+    let is_asked =
+        |api: &A| id(api).is_none_or(|id| ask.takes(kind, &arn(ask, &format!("/{folder}/{id}/stages/")), ""));
+    let items = apis.items.into_iter().filter(is_asked).collect();
     Listed { items, end: apis.end }
 }
 

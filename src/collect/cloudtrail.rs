@@ -201,7 +201,7 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let is_here = |trail: &sdk::Trail| belongs_here(trail, ask.place.region(), ask.regions);
     let is_asked = |trail: &sdk::Trail| {
         let (arn, name) = (trail.trail_arn.as_deref(), trail.name.as_deref());
-        ask.takes(&TRAIL, arn.unwrap_or_default(), name.unwrap_or_default())
+        ask.takes_listed(&TRAIL, arn, name)
     };
     let here: Vec<sdk::Trail> =
         trails.into_iter().filter(|trail| is_here(trail) && is_asked(trail)).collect();

@@ -86,7 +86,7 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let mut resources = Vec::new();
     let is_asked = |found: &Described| {
         let (arn, name) = (found.load_balancer_arn.as_deref(), found.load_balancer_name.as_deref());
-        ask.takes(&LOAD_BALANCER, arn.unwrap_or_default(), name.unwrap_or_default())
+        ask.takes_listed(&LOAD_BALANCER, arn, name)
     };
     let asked = listed.items.into_iter().filter(is_asked);
     for read in join_all(asked.map(|found| read(ask, &client, found))).await {

@@ -66,7 +66,7 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let listed = ask.place.pages(&LIST_VAULTS, open, |page| page.vault_list).await;
     let is_asked = |vault: &sdk::DescribeVaultOutput| {
         let (arn, name) = (vault.vault_arn.as_deref(), vault.vault_name.as_deref());
-        ask.takes(&VAULT, arn.unwrap_or_default(), name.unwrap_or_default())
+        ask.takes_listed(&VAULT, arn, name)
     };
     let asked = listed.items.into_iter().filter(is_asked).collect();
     let read = super::read_each(asked, |vault| read_vault(ask, &client, vault)).await;

@@ -138,7 +138,7 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let listed = ask.place.pages(&LIST_KEYS, open, take).await;
     let is_asked = |key: &sdk::KeyListEntry| {
         let (arn, id) = (key.key_arn.as_deref(), key.key_id.as_deref());
-        ask.takes(&KEY, arn.unwrap_or_default(), id.unwrap_or_default())
+        ask.takes_listed(&KEY, arn, id)
     };
     let asked = listed.items.into_iter().filter(is_asked).collect();
     let read = super::read_each(asked, |key| read_key(ask, &client, key)).await;

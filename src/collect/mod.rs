@@ -296,6 +296,12 @@ impl Ask<'_> {
         self.only.is_none_or(|only| only.kind != kind.name || only.takes(arn, name))
     }
 
+    /// The same by what AWS may say of a resource in a list.
+    #[must_use]
+    pub fn takes_listed(&self, kind: &Kind, arn: Option<&str>, name: Option<&str>) -> bool {
+        self.only.is_none_or(|only| only.kind != kind.name || only.takes_listed(arn, name))
+    }
+
     /// Fills a facet if it is wanted; the call is not made otherwise.
     ///
     /// # Errors

@@ -88,7 +88,7 @@ pub async fn collect(ask: Ask<'_>) -> Collected {
     let listed = ask.place.pages(&LIST_SECRETS, open, |page| page.secret_list).await;
     let is_asked = |secret: &sdk::SecretListEntry| {
         let (arn, name) = (secret.arn.as_deref(), secret.name.as_deref());
-        ask.takes(&SECRET, arn.unwrap_or_default(), name.unwrap_or_default())
+        ask.takes_listed(&SECRET, arn, name)
     };
     let asked = listed.items.into_iter().filter(is_asked).collect();
     let read = super::read_each(asked, |secret| read_secret(ask, &client, secret)).await;

@@ -50,6 +50,14 @@ impl Only {
     pub fn takes(&self, arn: &str, name: &str) -> bool {
         self.ids.iter().any(|id| fits(id, arn, name))
     }
+
+    /// The same by what AWS may say of it in a list. One without its ARN or its name may be any: it is looked at, which tells
+    /// what is missing, and not taken for another.
+    #[must_use]
+    pub fn takes_listed(&self, arn: Option<&str>, name: Option<&str>) -> bool {
+        let (Some(arn), Some(name)) = (arn, name) else { return true };
+        self.takes(arn, name)
+    }
 }
 
 /// Whether an event that names a resource so may mean the one with this ARN and name.
@@ -142,6 +150,19 @@ mod tests {
                 let is_place = matches!(change.target, Target::Place);
                 assert_eq!(is_place, kind.single, "{}: {:?}", kind.name, change.names);
             }
+        }
+    }
+
+    #[test]
+    fn what_a_list_does_not_name_may_be_meant() {
+        let arn = "arn:aws:kms:eu-west-1:111122223333:key/k1";
+        let only = Only { kind: "aws.kms.key", ids: vec![arn.to_owned()] };
+        assert!(only.takes_listed(Some(arn), Some("k1")));
+        assert!(!only.takes_listed(Some("arn:aws:kms:eu-west-1:111122223333:key/k2"), Some("k2")));
+        for (arn, name) in
+            [(None, Some("k2")), (Some("arn:aws:kms:eu-west-1:111122223333:key/k2"), None), (None, None)]
+        {
+            assert!(only.takes_listed(arn, name), "{arn:?} {name:?}");
         }
     }
 

@@ -98,7 +98,7 @@ pub async fn collect(ask: Ask<'_>, client: &Client) -> Collected {
     );
     let is_asked = |policy: &sdk::Policy| {
         let (arn, name) = (policy.arn.as_deref(), policy.policy_name.as_deref());
-        ask.takes(&POLICY, arn.unwrap_or_default(), name.unwrap_or_default())
+        ask.takes_listed(&POLICY, arn, name)
     };
     let policies = own.items.into_iter().chain(of_aws.items).filter(is_asked);
     let read = join_all(policies.map(|policy| read_policy(ask, client, policy))).await;
