@@ -5,11 +5,13 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a measurement ends where something is missing"
 )]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/all/common/mod.rs"]
+#[allow(dead_code, reason = "what tests need besides")]
 mod common;
 
 use std::collections::BTreeMap;

@@ -16,10 +16,10 @@ const FLAGS = [
   "--no-sandbox",
 ];
 
-/// The environment that tests/report_page.rs makes; what is missing is said by its name.
+/// The environment that tests/all/report_page.rs makes; what is missing is said by its name.
 function given(name) {
   const value = process.env[name];
-  assert.ok(value, `${name} is not set: these tests are run by \`cargo nextest run --test report_page\``);
+  assert.ok(value, `${name} is not set: these tests are run by \`cargo nextest run report_page\``);
   return value;
 }
 

@@ -1,4 +1,4 @@
-"""What tests/events_sources.rs reads and sees in the emulator.
+"""What tests/all/events_sources.rs reads and sees in the emulator.
 
 events.py RECORD   makes a bucket with the record in two objects and a queue with their notifications, one of which is
                    about an object that is gone; prints the URL of the queue

@@ -1,0 +1,198 @@
+//! `upright fanout`: a scan by many processes is what a scan by one is.
+
+use crate::common;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use crate::common::plain;
+use serde_json::{Value, json};
+use upright_testkit::{Answer, Fault, Match, Run, Server, World};
+
+/// What every step is told alike: all accounts, both seeded regions, all controls.
+const SCOPE: &[&str] = &[
+    "--organization",
+    "--role-name",
+    "UprightScanner",
+    "--regions",
+    "us-east-1,eu-west-1",
+    "--out",
+    "out",
+    "--archive",
+    "upright-data",
+];
+
+/// Exit code: something was not done for want of AWS.
+const COULD_NOT_SEND: i32 = 5;
+
+/// The steps of one run against a server.
+struct Steps<'a> {
+    world: &'a World,
+    server: &'a Server,
+}
+
+impl Steps<'_> {
+    fn step(&self, step: &[&str]) -> Run {
+        let arguments = [&["fanout"], step, SCOPE].concat();
+        self.world.run(&plain(self.server.env()), &arguments).unwrap()
+    }
+
+    /// The run, and the accounts to scan.
+    fn plan(&self, more: &[&str]) -> (String, Vec<String>) {
+        let planned = self.step(&[&["plan"], more].concat());
+        let said = planned.json().unwrap_or_else(|error| panic!("{error}: {planned}"));
+        let run = said["run"].as_str().unwrap().to_owned();
+        let list = self.world.read(&format!("upright-data/runs/{run}/accounts.json")).unwrap();
+        let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+        assert_eq!(said["accounts"], list.len(), "{planned}");
+        (run, list.iter().map(|account| account["id"].as_str().unwrap().to_owned()).collect())
+    }
+
+    fn scan(&self, run: &str, account: &str) -> Run {
+        self.step(&["scan-account", account, "--run", run])
+    }
+
+    fn finish(&self, run: &str) -> Value {
+        let finished = self.step(&["finish", "--run", run]);
+        assert!(finished.stderr.contains(&format!("Kept as run {run}.")), "{finished}");
+        serde_json::from_str(&self.world.read("out/report.json").unwrap()).unwrap()
+    }
+}
+
+/// What a report says, without what depends on when and how it was made.
+fn said(report: &Value) -> BTreeMap<&'static str, Value> {
+    let mut said = BTreeMap::new();
+    for part in ["totals", "findings", "frameworks", "controls", "accounts", "gaps"] {
+        said.insert(part, report[part].clone());
+    }
+    said
+}
+
+#[test]
+fn many_processes_find_what_one_finds() {
+    let server = common::replay().start().unwrap();
+    let (alone, run) = common::run(&server, common::SCAN);
+    let alone: Value =
+        serde_json::from_str(&alone.read("out/report.json").unwrap_or_else(|_| panic!("{run}"))).unwrap();
+
+    let world = World::new(common::UPRIGHT).unwrap();
+    let steps = Steps { world: &world, server: &server };
+    let (run, accounts) = steps.plan(&[]);
+    // In another order than that of the report.
+    for account in accounts.iter().rev() {
+        let scanned = steps.scan(&run, account);
+        assert!(matches!(scanned.code, Some(0 | 3)), "{scanned}");
+        assert_eq!(scanned.json().unwrap()["account"], account.as_str());
+    }
+    let together = steps.finish(&run);
+    assert_eq!(together["run"]["id"], run);
+    let (one, many) = (said(&alone), said(&together));
+    for (part, expected) in &one {
+        if let (Some(expected), Some(found)) = (expected.as_array(), many[part].as_array()) {
+            for (expected, found) in expected.iter().zip(found) {
+                assert_eq!(found, expected, "{part}");
+            }
+        }
+        assert_eq!(many[part], *expected, "{part}");
+    }
+    assert!(alone["findings"].as_array().unwrap().iter().any(|f| f["verdict"] == "unknown"), "some are open");
+}
+
+#[test]
+fn what_is_done_is_not_done_again_and_what_is_missing_is_unknown() {
+    let server = common::replay().start().unwrap();
+    let world = World::new(common::UPRIGHT).unwrap();
+    let steps = Steps { world: &world, server: &server };
+    let (run, accounts) = steps.plan(&["--execution", "night/1"]);
+    assert_eq!(steps.plan(&["--execution", "night/1"]), (run.clone(), accounts.clone()));
+    assert_ne!(steps.plan(&["--execution", "night/2"]).0, run);
+    let (missing, scanned) = accounts.split_first().unwrap();
+    for account in scanned {
+        steps.scan(&run, account);
+    }
+    let asked = server.requests().len();
+    let again = steps.scan(&run, &scanned[0]);
+    assert_eq!(again.json().unwrap()["seconds"], 0.0, "{again}");
+    assert_eq!(server.requests().len(), asked, "it was scanned");
+    let stranger = steps.scan(&run, "000000000001");
+    assert!(stranger.code == Some(2) && stranger.stderr.contains("none of the plan"), "{stranger}");
+
+    let report = steps.finish(&run);
+    let of = |account: &str| -> BTreeSet<String> {
+        let findings = report["findings"].as_array().unwrap().iter();
+        let verdicts =
+            findings.filter(|f| f["account"] == account).map(|f| f["verdict"].as_str().unwrap().to_owned());
+        verdicts.collect()
+    };
+    assert_eq!(of(missing), BTreeSet::from(["unknown".to_owned()]), "{missing}");
+    assert!(of(&scanned[0]).contains("pass"));
+    let reason = "the scan of the account did not come to its end";
+    assert!(report["gaps"].to_string().contains(reason));
+    // Each account's own report is kept, and so are all findings as columns.
+    let folder = world.dir().join("upright-data/runs").join(&run);
+    for account in &accounts {
+        assert!(folder.join(format!("{account}.report.json.zst")).is_file(), "{account}");
+    }
+    assert!(folder.join("findings-0001.parquet").is_file());
+    let day = format!("day={}-{}-{}", &run[..4], &run[4..6], &run[6..8]);
+    let published = world.dir().join("upright-data/findings").join(day).join(format!("{run}-0001.parquet"));
+    assert_eq!(fs::read(published).unwrap(), fs::read(folder.join("findings-0001.parquet")).unwrap());
+
+    // A run that is finished stays as it is.
+    let late = steps.scan(&run, missing);
+    assert_eq!(late.code, Some(2), "{late}");
+    let again = steps.step(&["finish", "--run", &run]);
+    assert!(!again.stderr.contains("Kept as run"), "{again}");
+
+    // The next run is compared with it, account by account.
+    let (next, accounts) = steps.plan(&[]);
+    for account in &accounts {
+        steps.scan(&next, account);
+    }
+    let report = steps.finish(&next);
+    let changes = &report["changes"];
+    assert_eq!(changes["since_run"], run);
+    assert_eq!(
+        (changes["new"].as_array().unwrap().len(), changes["resolved"].as_array().unwrap().len()),
+        (0, 0)
+    );
+    assert!(!changes["newly_judged"].as_array().unwrap().is_empty(), "the account that was missing");
+    assert_eq!(report["trend"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn findings_that_cannot_be_sent_are_kept_and_those_of_other_accounts_are_sent() {
+    let management = common::recording().management().to_owned();
+    let taken = json!({ "FailedCount": 0, "FailedFindings": [], "SuccessCount": 1 });
+    let server = common::replay()
+        .fault(
+            Match::service("securityhub").account(&management),
+            Fault::error(401, "InvalidAccessException"),
+        )
+        .answer(Match::operation("securityhub:GetFindings"), Answer::json(&json!({ "Findings": [] })))
+        .answer(Match::operation("securityhub:BatchImportFindings"), Answer::json(&taken))
+        .start()
+        .unwrap();
+    let world = World::new(common::UPRIGHT).unwrap();
+    let steps = Steps { world: &world, server: &server };
+    let (run, accounts) = steps.plan(&[]);
+    for account in &accounts {
+        steps.scan(&run, account);
+    }
+    let finished = steps.step(&["finish", "--run", &run, "--send", "securityhub"]);
+    assert_eq!(finished.code, Some(COULD_NOT_SEND), "{finished}");
+    for said in [format!("enable Security Hub in account {management}"), format!("Kept as run {run}.")] {
+        assert!(finished.stderr.contains(&said), "`{said}` is not said: {finished}");
+    }
+    let sent: BTreeSet<String> = server
+        .requests()
+        .into_iter()
+        .map(|request| request.call)
+        .filter(|call| call.operation == "securityhub:BatchImportFindings" && call.account != management)
+        .map(|call| call.account)
+        .collect();
+    assert!(sent.len() > 1, "{sent:?}");
+    // The next run tells what this one could not.
+    let (next, _) = steps.plan(&[]);
+    let report = steps.finish(&next);
+    assert!(report["undelivered"].to_string().contains("Security Hub"), "{}", report["undelivered"]);
+}
