@@ -20,7 +20,9 @@ use jiff::Timestamp;
 use upright::archive::{Archive, LocalStore, RunId};
 use upright::config::Config;
 use upright::controls::ControlSet;
+use upright::inventory;
 use upright::report::Report;
+use upright::run::{Facts, join};
 use upright::scan::{Audience, Fanout};
 use upright_testkit::{Server, World};
 
@@ -30,8 +32,13 @@ use organization::Organization;
 const ACCOUNTS: &str = "10,100,300,1000";
 /// The longest that a last step may take.
 const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+/// Accounts that a scan is made to hold at once, for comparison: with more of them it wants more memory than a machine of
+/// the usual size has.
+const MAX_AT_ONCE: usize = 100;
 /// Where in the directory of the program the archive is.
 const ARCHIVE: &str = "archive";
+/// Where the inventory of all accounts is.
+const INVENTORY: &str = "inventory.json.zst";
 
 /// What finishing a run took.
 struct Finished {
@@ -46,7 +53,9 @@ fn main() {
         .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_upright")), PathBuf::from);
     let organization = Organization::of_the_demo(&upright);
     println!("{}\n", organization.words());
-    println!("| accounts | findings | listed | finish | peak | archive |\n|---|---|---|---|---|---|");
+    println!(
+        "| accounts | findings | listed | finish | peak | archive | peak at once |\n|---|---|---|---|---|---|---|"
+    );
     let mut last = None;
     let numbers = std::env::var("UPRIGHT_BENCH_ACCOUNTS").unwrap_or_else(|_| ACCOUNTS.to_owned());
     for accounts in numbers.split(',').map(|number| number.parse().unwrap()) {
@@ -54,8 +63,13 @@ fn main() {
         let archive = world.dir().join(ARCHIVE);
         let run = write(&organization, accounts, &archive);
         let done = finish(&world, &run);
+        let at_once = if accounts <= MAX_AT_ONCE {
+            format!("{:.0} MiB", at_once(&organization, accounts, &world))
+        } else {
+            "-".to_owned()
+        };
         println!(
-            "| {accounts} | {} | {} | {:.1} s | {:.0} MiB | {:.0} MiB |",
+            "| {accounts} | {} | {} | {:.1} s | {:.0} MiB | {:.0} MiB | {at_once} |",
             done.findings,
             done.listed,
             done.seconds,
@@ -85,6 +99,21 @@ fn write(organization: &Organization, accounts: usize, archive: &Path) -> RunId 
     planned.run
 }
 
+/// Mebibytes at the peak of a scan that judges all accounts together, from an inventory.
+fn at_once(organization: &Organization, accounts: usize, world: &World) -> f64 {
+    let parts = (0..accounts).map(|number| organization.observed(number).inventory).collect();
+    inventory::save(&join(parts, &Facts::default(), true), &world.dir().join(INVENTORY)).unwrap();
+    let nothing = Server::canned(|_| None).start().unwrap();
+    let scan = ["scan", "--inventory", INVENTORY, "--out", "at-once", "--format", "html,json", "--quiet"];
+    let done = world.run(&nothing.env(), &scan).unwrap();
+    assert!(world.dir().join("at-once/report.json").is_file(), "{done}");
+    mebibytes(done.peak_rss)
+}
+
+fn mebibytes(bytes: Option<u64>) -> f64 {
+    bytes.map_or(f64::NAN, |bytes| bytes as f64 / f64::from(1 << 20))
+}
+
 struct Nobody;
 
 impl Audience for Nobody {
@@ -102,6 +131,6 @@ fn finish(world: &World, run: &RunId) -> Finished {
         findings: report.totals.total(),
         listed: report.findings.len(),
         seconds: done.wall.as_secs_f64(),
-        peak_mib: done.peak_rss.map_or(f64::NAN, |bytes| bytes as f64 / f64::from(1 << 20)),
+        peak_mib: mebibytes(done.peak_rss),
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use jiff::Timestamp;
-use upright::aws::{OperationCount, Tally};
+use upright::aws::{Metered, OperationCount};
 use upright::inventory::{self, Account, Inventory, Listing, Resource};
-use upright::scan::fanout::{Accounts, Observed};
+use upright::run::Observed;
+use upright::scan::fanout::Accounts;
 use upright_testkit::{Server, Shared, World};
 
 /// The regions that are enabled in an account from the start.
@@ -113,6 +114,7 @@ impl Organization {
             to_scan: (0..accounts).map(|n| self.account(n)).collect(),
             left_out: Vec::new(),
             unseen: None,
+            metered: Metered::default(),
         }
     }
 
@@ -137,7 +139,7 @@ impl Organization {
             throttles: 0,
             busy_ms: 0,
         }];
-        Observed { inventory, calls, tally: Tally { requests: self.calls(), retries: 0, throttles: 0 } }
+        Observed { inventory, calls }
     }
 
     /// The same in another account and region: ids and ARNs name them, and names of buckets are nobody else's.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use upright::archive::RunId;
+use upright::aws::Metered;
 use upright::scan::fanout::Fanout;
 use upright::scan::{Stopped, Until, day, settings};
 
@@ -37,7 +38,10 @@ pub(crate) fn perform(function: &Function, task: &Task, times: Times) -> Result<
             Ok(json!(fanout.scan_account(&run_id(run)?, id, Until::Told(given_up(times)))?))
         }
         Task::Finish { run } => {
-            let report = fanout.finish(&run_id(run)?).map_err(|failed| failed.told(config, now, &Log))?;
+            let until = &mut Until::Told(given_up(times));
+            let report = fanout
+                .finish(&run_id(run)?, Metered::default(), until)
+                .map_err(|failed| failed.told(config, now, &Log))?;
             log::run_succeeded(&report);
             Ok(json!({ "run": report.run.id, "summary": summary(&report) }))
         }

@@ -103,6 +103,7 @@ fn perform(ready: &Ready, config: &Config, started_at: Timestamp, times: Times) 
         since: None,
         deadline: Some(times.work),
         detector: detector.as_ref(),
+        resume: None,
         audience: &Log,
     };
     let report = scan::perform(&scan, Until::Told(given_up(times)));

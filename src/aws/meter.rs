@@ -39,8 +39,8 @@ pub struct OperationCount {
     pub busy_ms: u64,
 }
 
-/// Running totals, for progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Running totals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Requests sent.
     pub requests: u64,
@@ -50,15 +50,64 @@ pub struct Tally {
     pub throttles: u64,
 }
 
+/// What was called, and how it went.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Metered {
+    /// Calls by operation.
+    pub calls: Vec<OperationCount>,
+    /// How they went, by place and operation.
+    pub coverage: Vec<Coverage>,
+}
+
+impl OperationCount {
+    /// One for each operation, by name.
+    #[must_use]
+    pub fn summed(calls: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut sums: BTreeMap<String, Self> = BTreeMap::new();
+        for call in calls {
+            match sums.get_mut(&call.operation) {
+                Some(sum) => sum.add(&call),
+                None => {
+                    sums.insert(call.operation.clone(), call);
+                }
+            }
+        }
+        sums.into_values().collect()
+    }
+
+    /// Adds what was called besides.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.retries += other.retries;
+        self.throttles += other.throttles;
+        self.busy_ms += other.busy_ms;
+    }
+}
+
+impl Tally {
+    /// That of what was called.
+    #[must_use]
+    pub fn of(calls: &[OperationCount]) -> Self {
+        calls.iter().fold(Self::default(), |sum, call| Self {
+            requests: sum.requests + call.requests,
+            retries: sum.retries + call.retries,
+            throttles: sum.throttles + call.throttles,
+        })
+    }
+}
+
 /// The counters of one run.
 #[derive(Debug)]
 pub struct Meters {
     requests: AtomicU64,
     retries: AtomicU64,
     throttles: AtomicU64,
-    operations: Mutex<BTreeMap<(&'static str, String), Counters>>,
+    operations: Mutex<BTreeMap<OperationKey, Counters>>,
     coverage: Mutex<BTreeMap<PlaceKey, CoverageCounters>>,
 }
+
+/// Account whose endpoint was asked, service, operation.
+type OperationKey = (String, &'static str, String);
 
 /// Account, region, service, operation.
 type PlaceKey = (String, String, &'static str, &'static str);
@@ -99,63 +148,35 @@ impl Meters {
         }
     }
 
-    /// What was called, by operation.
+    /// Takes out what was called and how it went: all of it, or what was asked of one account. The totals stay.
     #[must_use]
-    pub fn operations(&self) -> Vec<OperationCount> {
-        let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
-        operations
-            .iter()
-            .map(|((service, operation), count)| OperationCount {
-                operation: format!("{service}:{operation}"),
-                requests: count.requests,
-                retries: count.retries,
-                throttles: count.throttles,
-                busy_ms: u64::try_from(count.busy.as_millis()).unwrap_or(u64::MAX),
-            })
-            .collect()
-    }
-
-    /// How the calls went, by place and operation.
-    #[must_use]
-    pub fn coverage(&self) -> Vec<Coverage> {
-        let coverage = self.coverage.lock().unwrap_or_else(PoisonError::into_inner);
-        coverage
-            .iter()
-            .map(|((account, region, service, operation), row)| {
-                let unanswered: u64 = row.errors.iter().map(|e| e.count).sum();
-                let mut errors = row.errors.clone();
-                errors.sort_by(|a, b| {
-                    (&a.unseen.code, &a.unseen.message).cmp(&(&b.unseen.code, &b.unseen.message))
-                });
-                Coverage {
-                    account: account.clone(),
-                    region: region.clone(),
-                    service: (*service).to_owned(),
-                    operation: (*operation).to_owned(),
-                    state: match (row.answered + row.gone, unanswered) {
-                        (_, 0) => CoverageState::Ok,
-                        (0, _) => CoverageState::Failed,
-                        _ => CoverageState::Partial,
-                    },
-                    answered: row.answered,
-                    unanswered,
-                    gone: row.gone,
-                    errors,
-                }
-            })
-            .collect()
+    pub fn take(&self, account: Option<&str>) -> Metered {
+        let is_meant = |of: &str| account.is_none_or(|account| account == of);
+        let mut operations: BTreeMap<(&str, String), Counters> = BTreeMap::new();
+        for ((_, service, operation), count) in taken(&self.operations, |(of, ..)| is_meant(of)) {
+            operations.entry((service, operation)).or_insert(Counters::zero()).add(count);
+        }
+        let calls = operations.into_iter().map(|((service, operation), count)| OperationCount {
+            operation: format!("{service}:{operation}"),
+            requests: count.requests,
+            retries: count.retries,
+            throttles: count.throttles,
+            busy_ms: u64::try_from(count.busy.as_millis()).unwrap_or(u64::MAX),
+        });
+        let rows = taken(&self.coverage, |(of, ..)| is_meant(of)).into_iter();
+        Metered { calls: calls.collect(), coverage: rows.map(|(place, row)| row.told(place)).collect() }
     }
 
     /// Names the account of the calls that were made before it was known.
     pub(super) fn attribute_to(&self, account: &str) {
-        let mut coverage = self.coverage.lock().unwrap_or_else(PoisonError::into_inner);
-        let (named, unnamed) =
-            std::mem::take(&mut *coverage).into_iter().partition(|((of, ..), _)| !of.is_empty());
-        *coverage = named;
-        let unnamed: BTreeMap<PlaceKey, CoverageCounters> = unnamed;
-        for ((_, region, service, operation), row) in unnamed {
-            coverage.insert((account.to_owned(), region, service, operation), row);
-        }
+        let named = || account.to_owned();
+        let rows = taken(&self.coverage, |(of, ..)| of.is_empty()).into_iter();
+        let rows =
+            rows.map(|((_, region, service, operation), row)| ((named(), region, service, operation), row));
+        self.coverage.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
+        let counts = taken(&self.operations, |(of, ..)| of.is_empty()).into_iter();
+        let counts = counts.map(|((_, service, operation), count)| ((named(), service, operation), count));
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner).extend(counts);
     }
 
     pub(super) fn record_answer(&self, account: &str, region: &str, call: &Call) {
@@ -184,14 +205,60 @@ impl Meters {
         );
     }
 
-    fn count(&self, service: &'static str, operation: &str, change: impl FnOnce(&mut Counters)) {
+    fn count(
+        &self,
+        account: &str,
+        service: &'static str,
+        operation: &str,
+        change: impl FnOnce(&mut Counters),
+    ) {
         let mut operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
-        change(operations.entry((service, operation.to_owned())).or_insert(Counters {
-            requests: 0,
-            retries: 0,
-            throttles: 0,
-            busy: Duration::ZERO,
-        }));
+        let key = (account.to_owned(), service, operation.to_owned());
+        change(operations.entry(key).or_insert(Counters::zero()));
+    }
+}
+
+/// Takes out the rows whose key is meant.
+fn taken<K: Ord, V>(rows: &Mutex<BTreeMap<K, V>>, is_meant: impl Fn(&K) -> bool) -> BTreeMap<K, V> {
+    let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    let (meant, others) = std::mem::take(&mut *rows).into_iter().partition(|(key, _)| is_meant(key));
+    *rows = others;
+    meant
+}
+
+impl Counters {
+    const fn zero() -> Self {
+        Self { requests: 0, retries: 0, throttles: 0, busy: Duration::ZERO }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.retries += other.retries;
+        self.throttles += other.throttles;
+        self.busy += other.busy;
+    }
+}
+
+impl CoverageCounters {
+    fn told(mut self, (account, region, service, operation): PlaceKey) -> Coverage {
+        let unanswered: u64 = self.errors.iter().map(|e| e.count).sum();
+        self.errors
+            .sort_by(|a, b| (&a.unseen.code, &a.unseen.message).cmp(&(&b.unseen.code, &b.unseen.message)));
+        Coverage {
+            account,
+            region,
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            state: match (self.answered + self.gone, unanswered) {
+                (_, 0) => CoverageState::Ok,
+                (0, _) => CoverageState::Failed,
+                _ => CoverageState::Partial,
+            },
+            answered: self.answered,
+            unanswered,
+            gone: self.gone,
+            errors: self.errors,
+        }
     }
 }
 
@@ -257,7 +324,7 @@ impl Intercept for Meter {
         let meters = &self.aws.meters;
         meters.requests.fetch_add(1, Ordering::Relaxed);
         meters.retries.fetch_add(u64::from(is_retry), Ordering::Relaxed);
-        meters.count(self.service, operation(cfg), |count| {
+        meters.count(&self.account, self.service, operation(cfg), |count| {
             count.requests += 1;
             count.retries += u64::from(is_retry);
         });
@@ -305,7 +372,7 @@ impl Intercept for Meter {
             });
         }
         self.aws.meters.throttles.fetch_add(u64::from(throttled), Ordering::Relaxed);
-        self.aws.meters.count(self.service, operation(cfg), |count| {
+        self.aws.meters.count(&self.account, self.service, operation(cfg), |count| {
             count.throttles += u64::from(throttled);
             count.busy += busy;
         });

@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 pub use call::{Call, Listed, Reply};
 pub use credentials::{RoleRequest, Session};
-pub use meter::{Meters, OperationCount, Tally};
+pub use meter::{Metered, Meters, OperationCount, Tally};
 pub use paging::by_token;
 
 use crate::inventory::{GLOBAL, Unseen};

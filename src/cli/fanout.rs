@@ -7,6 +7,7 @@ use super::output::print_json;
 use super::settings::{self, RunArguments, ScopeArguments};
 use super::{Done, Exit, Stopped, scan};
 use crate::archive::RunId;
+use crate::aws::Metered;
 use crate::config::Config;
 use crate::scan::{Audience, Fanout, Until, day, keeping};
 
@@ -94,7 +95,7 @@ pub(super) fn run(arguments: &FanoutArguments) -> Done {
         Command::Finish(finish) => with(&finish.common, |fanout| {
             let started = now;
             let report = fanout
-                .finish(&finish.run_id)
+                .finish(&finish.run_id, Metered::default(), &mut Until::Interrupted)
                 .map_err(|failed| failed.told(fanout.config, started, fanout.audience))?;
             Ok(scan::exit_code(&report, fanout.config, false))
         }),

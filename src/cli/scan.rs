@@ -14,6 +14,7 @@ use super::output::{self, print, print_json};
 use super::settings::{self, RunArguments, ScopeArguments, Waivers};
 use super::{Done, Exit, Stopped};
 use super::{progress, report as reports};
+use crate::archive::RunId;
 use crate::config::Config;
 use crate::findings::Finding;
 use crate::report::terminal::{TerminalOptions, Verbosity};
@@ -31,6 +32,7 @@ use crate::scan::{Asked, Audience, Failed, Scan, Until, day, keeping, perform};
     upright scan --format html,sarif --out reports\n  \
     upright scan --archive s3://acme-audit/upright --keep-days 365\n  \
     upright scan --since upright-report/report.json\n  \
+    upright scan --organization --by-account --archive s3://acme-audit/upright\n  \
     upright scan --events s3://trail-bucket/AWSLogs/ --event-rules sigma/\n  \
     upright scan --save-inventory state.zst && upright scan --inventory state.zst\n  \
     upright scan --explain")]
@@ -58,6 +60,13 @@ pub(super) struct ScanArguments {
     /// the first time do not count; where there is no earlier run, all do
     #[arg(long, conflicts_with = "explain")]
     new_only: bool,
+    /// Judge accounts one by one, each from the archive that it is put into when it is scanned: for many accounts, as
+    /// memory does not grow with their number. The report lists the 20,000 findings that matter most
+    #[arg(long, conflicts_with_all = ["explain", "inventory", "save_inventory", "since"])]
+    by_account: bool,
+    /// Go on with a scan account by account that was broken off: what it has scanned is not scanned again
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["explain", "inventory", "save_inventory", "since"])]
+    resume: Option<RunId>,
     /// End the collecting after so many minutes: what was not observed by then is unknown, and the rest is judged and
     /// kept
     #[arg(long, value_name = "N", conflicts_with_all = ["explain", "inventory"])]
@@ -78,6 +87,7 @@ pub(super) fn run(arguments: ScanArguments) -> Done {
     log_to_stderr(arguments.verbose);
     let mut config = arguments.scope.config()?;
     arguments.run.apply(&mut config);
+    config.by_account |= arguments.by_account;
     if arguments.no_notify {
         config.notify = None;
     }
@@ -121,6 +131,7 @@ fn scan(arguments: &ScanArguments, config: &Config, started_at: Timestamp) -> Re
         since,
         deadline: arguments.deadline(),
         detector: detector.as_ref(),
+        resume: arguments.resume.as_ref(),
         audience: &Terminal { arguments },
     };
     perform(&scan, Until::Interrupted)

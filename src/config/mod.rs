@@ -136,6 +136,11 @@ pub struct Config {
     /// `cloudtrail:LookupEvents` in every account. Who changed what is told without it where `events` are read.
     pub who_changed: bool,
 
+    /// Whether accounts are judged one by one, each from the archive that it was put into when it was scanned. Default:
+    /// `false`; all of them are in memory then, and every finding is listed. For many accounts: memory does not grow with
+    /// their number, a scan that was broken off goes on with `upright scan --resume`, and the report of all lists the
+    /// 20,000 findings that matter most and counts the others, which the report of each account in the archive lists.
+    pub by_account: bool,
     /// Calls to AWS in flight at once over the whole scan, 1 to 1024. Default: 128. Lower it on a small
     /// machine or a slow line.
     #[serde(deserialize_with = "value::within::<_, _, 1, 1024>")]
@@ -238,6 +243,7 @@ impl Default for Config {
             event_rules: Vec::new(),
             event_hours: 25,
             who_changed: false,
+            by_account: false,
             concurrency: 128,
             max_rate: None,
             connect_timeout_seconds: 3,

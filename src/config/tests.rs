@@ -139,6 +139,7 @@ events: [lookup]
 event_rules: [sigma]
 event_hours: 30
 who_changed: true
+by_account: true
 fail_on: high
 schedule:
   - name: nightly

@@ -186,7 +186,7 @@ async fn scan(port: u16, account: &str, folder: &Path, wanted: &Wanted, ago: Sig
     let targets = vec![Target { account: account.clone(), session }];
     let discovery = Discovery { targets, left_out: Vec::new(), unseen: None };
     let scope = Scope { regions: [REGION, "us-east-1"].map(str::to_owned).to_vec(), ..Scope::own() };
-    let mut found = collect(&aws, discovery, wanted, &scope, &Progress::start()).await;
+    let (mut found, _) = collect(&aws, discovery, wanted, &scope, &Progress::start()).await;
     found.observed_at -= ago;
     let started_at = found.observed_at;
     let mut bytes = Vec::new();

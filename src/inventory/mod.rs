@@ -204,16 +204,15 @@ impl Inventory {
         mut coverage: Vec<Coverage>,
     ) -> Self {
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
-        coverage.sort_by(|a, b| {
-            (&a.account, &a.service, &a.operation, &a.region).cmp(&(
-                &b.account,
-                &b.service,
-                &b.operation,
-                &b.region,
-            ))
-        });
+        sort_coverage(&mut coverage);
         let resources = resources.into_iter().map(Arc::new).collect();
         Self::indexed(observed_at, accounts, resources, listings, coverage)
+    }
+
+    /// Adds how other calls went.
+    pub fn add_coverage(&mut self, coverage: Vec<Coverage>) {
+        self.coverage.extend(coverage);
+        sort_coverage(&mut self.coverage);
     }
 
     /// The same accounts with other resources and listings.
@@ -368,6 +367,17 @@ impl Inventory {
             .ok()
             .and_then(|index| self.accounts.get(index))
     }
+}
+
+fn sort_coverage(coverage: &mut [Coverage]) {
+    coverage.sort_by(|a, b| {
+        (&a.account, &a.service, &a.operation, &a.region).cmp(&(
+            &b.account,
+            &b.service,
+            &b.operation,
+            &b.region,
+        ))
+    });
 }
 
 fn identity(r: &Resource) -> (&str, &str, &str, &str) {

@@ -27,8 +27,6 @@ pub struct Ran<'a> {
     pub controls: &'a ControlSet,
     /// Calls by operation.
     pub calls: &'a [OperationCount],
-    /// Calls in all.
-    pub tally: Tally,
 }
 
 impl Report {
@@ -72,6 +70,7 @@ impl Report {
 
 fn run_info(ran: Ran<'_>, complete: bool) -> RunInfo {
     let duration = ran.started_at.duration_until(ran.finished_at);
+    let tally = Tally::of(ran.calls);
     RunInfo {
         id: ran.started_at.strftime("%Y%m%dT%H%M%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,9 +79,9 @@ fn run_info(ran: Ran<'_>, complete: bool) -> RunInfo {
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(0),
         observed_at: ran.inventory.observed_at.to_string(),
         complete,
-        requests: ran.tally.requests,
-        retries: ran.tally.retries,
-        throttles: ran.tally.throttles,
+        requests: tally.requests,
+        retries: tally.retries,
+        throttles: tally.throttles,
         calls: ran.calls.to_vec(),
         absent_regions: ran.inventory.absent_regions.clone(),
     }

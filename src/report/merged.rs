@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::build::{Sums, control_row, framework_row};
 use super::document::{Counts, Gap, LeftOut, Report, RunInfo, SCHEMA_VERSION, Waivers};
 use super::{Changes, Past, Ran, ScopeChanges};
-use crate::aws::{OperationCount, Tally};
+use crate::aws::{Metered, OperationCount, Tally};
 use crate::controls::{ControlSet, Severity, VerdictKind};
 use crate::findings::Finding;
 use crate::inventory::{Account, Coverage, CoverageState, Inventory};
@@ -37,7 +37,6 @@ pub struct Merger<'a> {
     changes: Option<Changes>,
     past_left_out: u64,
     calls: BTreeMap<String, OperationCount>,
-    tally: Tally,
     waivers: Option<Waivers>,
     observed_at: Option<String>,
     is_complete: bool,
@@ -74,7 +73,6 @@ impl<'a> Merger<'a> {
             changes: None,
             past_left_out: 0,
             calls: BTreeMap::new(),
-            tally: Tally { requests: 0, retries: 0, throttles: 0 },
             waivers: None,
             observed_at: None,
             is_complete: true,
@@ -92,13 +90,12 @@ impl<'a> Merger<'a> {
         self.accounts.extend(report.accounts.into_iter().map(|account| (account, counts.clone())));
         self.absent_regions.extend(report.run.absent_regions);
         self.is_complete &= report.run.complete;
-        self.add_calls(report.run.calls, [report.run.requests, report.run.retries, report.run.throttles]);
+        self.add_calls(report.run.calls);
         // The state of all accounts is known as of when the first was looked at.
         if is_judged && self.observed_at.as_ref().is_none_or(|earlier| report.run.observed_at < *earlier) {
             self.observed_at = Some(report.run.observed_at);
         }
-        let failed = report.coverage.into_iter().filter(|row| row.state != CoverageState::Ok);
-        self.coverage.extend(failed.take(MAX_ROWS.saturating_sub(self.coverage.len())));
+        self.add_coverage(report.coverage);
         for gap in report.gaps {
             self.add_gap(gap);
         }
@@ -127,23 +124,27 @@ impl<'a> Merger<'a> {
         }
     }
 
-    fn add_calls(&mut self, calls: Vec<OperationCount>, [requests, retries, throttles]: [u64; 3]) {
+    /// Adds calls that are part of no report.
+    pub fn add_metered(&mut self, metered: Metered) {
+        self.add_calls(metered.calls);
+        self.add_coverage(metered.coverage);
+    }
+
+    /// Adds how calls went, as far as they failed.
+    fn add_coverage(&mut self, coverage: Vec<Coverage>) {
+        let failed = coverage.into_iter().filter(|row| row.state != CoverageState::Ok);
+        self.coverage.extend(failed.take(MAX_ROWS.saturating_sub(self.coverage.len())));
+    }
+
+    fn add_calls(&mut self, calls: Vec<OperationCount>) {
         for call in calls {
             match self.calls.get_mut(&call.operation) {
+                Some(sum) => sum.add(&call),
                 None => {
                     self.calls.insert(call.operation.clone(), call);
                 }
-                Some(sum) => {
-                    sum.requests += call.requests;
-                    sum.retries += call.retries;
-                    sum.throttles += call.throttles;
-                    sum.busy_ms += call.busy_ms;
-                }
             }
         }
-        self.tally.requests += requests;
-        self.tally.retries += retries;
-        self.tally.throttles += throttles;
     }
 
     fn add_gap(&mut self, gap: Gap) {
@@ -240,7 +241,6 @@ impl<'a> Merger<'a> {
             inventory: &seen,
             controls: self.controls,
             calls: &calls,
-            tally: self.tally,
         };
         let sums = Sums(sums);
         let frameworks = self.controls.frameworks().map(|row| framework_row(row, ran, &sums)).collect();
@@ -340,6 +340,7 @@ fn run_info(
     absent_regions: BTreeMap<String, Vec<String>>,
 ) -> RunInfo {
     let duration = ran.started_at.duration_until(ran.finished_at);
+    let tally = Tally::of(ran.calls);
     RunInfo {
         id: id.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -348,9 +349,9 @@ fn run_info(
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(0),
         observed_at,
         complete,
-        requests: ran.tally.requests,
-        retries: ran.tally.retries,
-        throttles: ran.tally.throttles,
+        requests: tally.requests,
+        retries: tally.retries,
+        throttles: tally.throttles,
         calls: ran.calls.to_vec(),
         absent_regions,
     }

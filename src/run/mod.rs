@@ -9,7 +9,7 @@ mod plan;
 mod policy;
 mod progress;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -19,11 +19,11 @@ use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
 
 use crate::accounts::{Discovery, Regions, Scope, Target, regions};
-use crate::aws::{Aws, Place};
+use crate::aws::{Aws, OperationCount, Place};
 use crate::collect::{self, Ask, Collected, Wanted};
 use crate::inventory::{Account, AccountState, Cause, Facet, GLOBAL, Inventory, Listing, Unseen};
 
-pub use parts::{Facts, collect_one, join};
+pub use parts::{Facts, Observed, collect_one, join};
 pub use plan::{Plan, PlanRow, Where, plan};
 pub use policy::{Policies, policies, trust_policy};
 pub use progress::{Display, Progress, Snapshot, follow};
@@ -42,48 +42,57 @@ struct Job {
 /// What one account came to.
 #[derive(Debug)]
 struct Outcome {
+    /// When it was begun.
+    observed_at: Timestamp,
     account: Account,
     collected: Collected,
     absent_regions: Vec<String>,
 }
 
 /// Collects what is `wanted` of every account. Never fails: what could not be read is in the inventory, as
-/// accounts that failed, listings that are unknown, and coverage.
+/// accounts that failed, listings that are unknown, and coverage. Beside the inventory, the calls by operation.
 pub async fn collect(
     aws: &Arc<Aws>,
     discovery: Discovery,
     wanted: &Wanted,
     scope: &Scope,
     progress: &Progress,
-) -> Inventory {
-    let observed_at = Timestamp::now();
-    let job = Arc::new(Job { wanted: wanted.clone(), asked_regions: scope.regions.clone() });
-    progress.begin(discovery.targets.len());
-    let mut accounts = discovery.left_out;
-    let mut collected = Collected::nothing();
-    let mut absent_regions = BTreeMap::new();
-    for outcome in collect_all(discovery.targets, &job, progress).await {
-        if !outcome.absent_regions.is_empty() {
-            absent_regions.insert(outcome.account.id.clone(), outcome.absent_regions);
-        }
-        accounts.push(outcome.account);
-        collected.extend(outcome.collected);
-    }
-    let every_region = scope.regions.is_empty();
-    collect::across::complete(&mut collected, &accounts, every_region, discovery.unseen.as_ref());
-    let coverage = aws.meters.coverage();
-    let mut inventory =
-        Inventory::new(observed_at, accounts, collected.resources, collected.listings, coverage);
-    inventory.absent_regions = absent_regions;
-    inventory
+) -> (Inventory, Vec<OperationCount>) {
+    let Discovery { targets, left_out, unseen } = discovery;
+    let left_out = Inventory::new(Timestamp::now(), left_out, Vec::new(), Vec::new(), Vec::new());
+    let mut calls = Vec::new();
+    let mut parts = vec![left_out];
+    collect_each(aws, targets, wanted, scope, progress, async |observed| {
+        calls.push(observed.calls);
+        parts.push(observed.inventory);
+    })
+    .await;
+    let others = aws.meters.take(None);
+    calls.push(others.calls);
+    let mut facts = Facts::default();
+    parts.iter().for_each(|part| facts.add(Facts::of(part)));
+    let accounts: Vec<Account> = parts.iter().flat_map(|part| part.accounts.iter().cloned()).collect();
+    facts.complete(&accounts, unseen.as_ref());
+    let mut inventory = join(parts, &facts, scope.regions.is_empty());
+    inventory.add_coverage(others.coverage);
+    (inventory, OperationCount::summed(calls.into_iter().flatten()))
 }
 
-/// Works on a bounded number of accounts, each in a task of its own.
-async fn collect_all(targets: Vec<Target>, job: &Arc<Job>, progress: &Progress) -> Vec<Outcome> {
+/// Collects what is `wanted` of every account, a bounded number of them at once, each in a task of its own, and gives
+/// each to `take` when it is done. While that takes its time, no other account is begun.
+pub async fn collect_each(
+    aws: &Arc<Aws>,
+    targets: Vec<Target>,
+    wanted: &Wanted,
+    scope: &Scope,
+    progress: &Progress,
+    mut take: impl AsyncFnMut(Observed),
+) {
+    progress.begin(targets.len());
+    let job = Arc::new(Job { wanted: wanted.clone(), asked_regions: scope.regions.clone() });
     // Dropped when the run is cancelled, which ends the tasks.
     let mut tasks: JoinSet<Outcome> = JoinSet::new();
     let mut running: HashMap<Id, Account> = HashMap::new();
-    let mut outcomes = Vec::new();
     let mut waiting = targets.into_iter();
     loop {
         while tasks.len() < MAX_ACCOUNTS_IN_FLIGHT
@@ -91,29 +100,31 @@ async fn collect_all(targets: Vec<Target>, job: &Arc<Job>, progress: &Progress) 
         {
             let account = target.account.clone();
             let span = tracing::info_span!("account", id = %account.id);
-            let task = tasks.spawn(collect_account(target, Arc::clone(job)).instrument(span));
+            let task = tasks.spawn(collect_account(target, Arc::clone(&job)).instrument(span));
             running.insert(task.id(), account);
         }
-        let Some(ended) = tasks.join_next_with_id().await else {
-            return outcomes;
-        };
-        match ended {
+        let Some(ended) = tasks.join_next_with_id().await else { return };
+        let outcome = match ended {
             Ok((id, outcome)) => {
                 running.remove(&id);
-                outcomes.push(outcome);
+                Some(outcome)
             }
             // A fault in a collector costs the account it met, not the run.
             Err(error) => {
-                if let Some(account) = running.remove(&error.id()) {
-                    outcomes.push(Outcome::broken(account, &error.to_string()));
-                }
+                let account = running.remove(&error.id());
+                account.map(|account| Outcome::broken(account, &error.to_string()))
             }
+        };
+        if let Some(outcome) = outcome {
+            let metered = aws.meters.take(Some(&outcome.account.id));
+            take(Observed::of(outcome, metered)).await;
         }
         progress.end_one();
     }
 }
 
 async fn collect_account(target: Target, job: Arc<Job>) -> Outcome {
+    let observed_at = Timestamp::now();
     let Target { account, session } = target;
     if let Err(unseen) = session.enter().await {
         tracing::warn!(account = %account.id, code = %unseen.code, "account not entered; everything in it is unknown");
@@ -131,6 +142,7 @@ async fn collect_account(target: Target, job: Arc<Job>) -> Outcome {
     collected.extend(in_regions);
     let Regions { scanned, absent: absent_regions } = found;
     Outcome {
+        observed_at,
         account: Account { regions: scanned.unwrap_or_else(|_| Vec::new()), ..account },
         collected,
         absent_regions,
@@ -183,6 +195,7 @@ fn all_unknown(wanted: &Wanted, account: &str, unseen: &Unseen) -> Collected {
 impl Outcome {
     fn failed(account: Account, unseen: Unseen) -> Self {
         Self {
+            observed_at: Timestamp::now(),
             account: Account { state: AccountState::Failed { unseen }, ..account },
             collected: Collected::nothing(),
             absent_regions: Vec::new(),
@@ -244,7 +257,7 @@ mod tests {
         wanted.add(&account::ACCOUNT, None);
         wanted.add(&cloudtrail::TRAIL, None);
         let progress = Progress::start();
-        let inventory = collect(&aws, discovery, &wanted, scope, &progress).await;
+        let (inventory, _) = collect(&aws, discovery, &wanted, scope, &progress).await;
         let snapshot = progress.snapshot(&aws);
         assert_eq!((snapshot.accounts, snapshot.done), (2, 2));
         inventory

@@ -1,6 +1,7 @@
-//! The accounts of a run one by one, in as many processes: each is collected by itself, and joined with what it must
-//! know of the others.
+//! The accounts of a run one by one: each is collected by itself, and joined with what it must know of the others. One
+//! process does it for all of them, or as many processes as there are accounts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,24 +9,38 @@ use serde::{Deserialize, Serialize};
 
 use super::{Job, Outcome, collect_account};
 use crate::accounts::{Scope, Target};
-use crate::aws::Aws;
+use crate::aws::{Aws, Metered, OperationCount};
 use crate::collect::{Collected, Wanted, accessanalyzer, across};
 use crate::inventory::{Account, Inventory, Listing, Resource, Unseen};
 
-/// Collects what is `wanted` of one account. Never fails, as [`super::collect`] does not. What rests on several accounts
-/// is open until [`join`].
-pub async fn collect_one(aws: &Arc<Aws>, target: Target, wanted: &Wanted, scope: &Scope) -> Inventory {
-    let observed_at = Timestamp::now();
-    let job = Arc::new(Job { wanted: wanted.clone(), asked_regions: scope.regions.clone() });
-    let Outcome { account, collected, absent_regions } = collect_account(target, job).await;
-    let id = account.id.clone();
-    let Collected { resources, listings } = collected;
-    let mut inventory =
-        Inventory::new(observed_at, vec![account], resources, listings, aws.meters.coverage());
-    if !absent_regions.is_empty() {
-        inventory.absent_regions.insert(id, absent_regions);
+/// What was observed in an account, and what that took.
+#[derive(Debug)]
+pub struct Observed {
+    /// The account and what is in it. What rests on several accounts is open until [`join`].
+    pub inventory: Inventory,
+    /// Calls by operation.
+    pub calls: Vec<OperationCount>,
+}
+
+impl Observed {
+    pub(super) fn of(outcome: Outcome, Metered { calls, coverage }: Metered) -> Self {
+        let Outcome { observed_at, account, collected, absent_regions } = outcome;
+        let id = account.id.clone();
+        let Collected { resources, listings } = collected;
+        let mut inventory = Inventory::new(observed_at, vec![account], resources, listings, coverage);
+        if !absent_regions.is_empty() {
+            inventory.absent_regions.insert(id, absent_regions);
+        }
+        Self { inventory, calls }
     }
-    inventory
+}
+
+/// Collects what is `wanted` of one account, by a connection that is there for nothing else. Never fails, as
+/// [`super::collect`] does not.
+pub async fn collect_one(aws: &Arc<Aws>, target: Target, wanted: &Wanted, scope: &Scope) -> Observed {
+    let job = Job { wanted: wanted.clone(), asked_regions: scope.regions.clone() };
+    let outcome = collect_account(target, Arc::new(job)).await;
+    Observed::of(outcome, aws.meters.take(None))
 }
 
 /// What the accounts of a run must know of each other: a few resources of each.
@@ -36,7 +51,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What the others must know of an account.
+    /// What the others must know of the accounts of an inventory.
     #[must_use]
     pub fn of(inventory: &Inventory) -> Self {
         let kind = accessanalyzer::REGION.name;
@@ -75,20 +90,17 @@ impl Facts {
     }
 }
 
-/// The inventories of some accounts as one, with what rests on several accounts filled in from the completed facts.
-/// It is as if all of them had been collected by [`super::collect`], and the other accounts of the run left out.
-///
-/// The time and what is said of calls are those of the first.
+/// The inventories of some accounts as one, with what rests on several accounts filled in from the completed facts. The
+/// other accounts of the run are left out of it. The time is that of the first.
 #[must_use]
 pub fn join(inventories: Vec<Inventory>, facts: &Facts, every_region: bool) -> Inventory {
-    let first = inventories.first();
-    let observed_at = first.map_or(Timestamp::UNIX_EPOCH, |first| first.observed_at);
-    let coverage = first.map(|first| first.coverage.clone()).unwrap_or_default();
-    let absent_regions = first.map(|first| first.absent_regions.clone()).unwrap_or_default();
-    let mut accounts = Vec::new();
+    let observed_at = inventories.first().map_or(Timestamp::UNIX_EPOCH, |first| first.observed_at);
+    let (mut accounts, mut coverage, mut absent_regions) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut collected = Collected::nothing();
     for mut inventory in inventories {
         accounts.append(&mut inventory.accounts);
+        coverage.append(&mut inventory.coverage);
+        absent_regions.append(&mut inventory.absent_regions);
         let (resources, listings) = inventory.into_parts();
         collected.extend(Collected { resources, listings });
     }

@@ -30,15 +30,15 @@ pub use fanout::Fanout;
 pub use stopped::{Fault, Stopped};
 
 use crate::accounts::{Scope, discover};
-use crate::archive::Archive;
-use crate::aws::{OperationCount, Tally};
+use crate::archive::{Archive, RunId};
+use crate::aws::Aws;
 use crate::collect::Wanted;
 use crate::config::{Attestation, Config};
 use crate::controls::ControlSet;
-use crate::findings::judge;
+use crate::findings::{Finding, judge};
 use crate::inventory::{self, Inventory};
 use crate::report::{Changes, Destination, Known, Ran, Report, printable, write_files};
-use crate::run::{Display, Progress, collect, follow};
+use crate::run::{Display, Observed, Progress, collect, follow};
 use detect::Detector;
 use keeping::{Keeping, Stored};
 use settings::Waivers;
@@ -87,6 +87,8 @@ pub struct Scan<'a> {
     pub deadline: Option<Instant>,
     /// Runs event rules, where the configuration names sources of events.
     pub detector: Option<&'a Detector<'a>>,
+    /// A run that was begun account by account and broken off, which goes on.
+    pub resume: Option<&'a RunId>,
     /// Who follows it.
     pub audience: &'a dyn Audience,
 }
@@ -163,12 +165,16 @@ impl Failed {
     }
 }
 
-/// Observes, judges, writes the reports, and then keeps and sends the run and tells people.
+/// Observes, judges, writes the reports, and then keeps and sends the run and tells people. All accounts are judged
+/// together, unless the configuration says [`Config::by_account`].
 ///
 /// # Errors
 /// When it could not be done or not all of it, and whether people were told of what it found.
 pub fn perform(scan: &Scan<'_>, mut until: Until) -> Result<Report, Failed> {
     let config = scan.config;
+    if (config.by_account || scan.resume.is_some()) && scan.inventory.is_none() {
+        return fanout::perform(scan, &mut until);
+    }
     let say = |line: &str| scan.audience.say(line);
     let (report, kept) = look(scan, &mut until)?;
     // The findings are sent also where the run could not be kept, and kept where they could not be sent.
@@ -196,20 +202,15 @@ fn look<'a>(scan: &Scan<'a>, until: &mut Until) -> Result<Looked<'a>, Stopped> {
         inventory::save(&observed.inventory, path).map_err(|error| file_failure(path, &error))?;
     }
     let inventory = Arc::new(observed.inventory);
-    let mut findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
-    let waivers = waivers
-        .map(|waivers| waivers.apply(&mut findings, &inventory, controls, config, today))
-        .transpose()?;
+    let findings = judge(&inventory, &controls.controls().collect::<Vec<_>>());
     let ran = Ran {
         started_at,
         finished_at: Timestamp::now(),
         inventory: &inventory,
         controls,
         calls: &observed.calls,
-        tally: observed.tally,
     };
-    let mut report = Report::of(ran, findings);
-    report.waivers = waivers;
+    let mut report = sum_up(ran, findings, waivers.as_ref(), &inventory, config)?;
     until.check()?;
     let asked = keeping::asked(config, keeping::judged(&report), scan.inventory.is_some());
     let kept = archive.map(|archive| Keeping::begin(archive, &mut report, asked));
@@ -227,6 +228,23 @@ fn look<'a>(scan: &Scan<'a>, until: &mut Until) -> Result<Looked<'a>, Stopped> {
     // Nobody is told of a run that another daemon does as well, and it is not kept.
     until.check()?;
     Ok((report, kept))
+}
+
+/// The report of findings with waivers beside them. They were judged in the inventory `within`, which may hold more
+/// accounts than the one that the report is about.
+fn sum_up(
+    ran: Ran<'_>,
+    mut findings: Vec<Finding>,
+    waivers: Option<&Waivers>,
+    within: &Inventory,
+    config: &Config,
+) -> Result<Report, Stopped> {
+    let today = day(ran.started_at);
+    let waivers = waivers.map(|waivers| waivers.apply(&mut findings, within, ran.controls, config, today));
+    let waivers = waivers.transpose()?;
+    let mut report = Report::of(ran, findings);
+    report.waivers = waivers;
+    Ok(report)
 }
 
 /// Puts into the report what changed since the earlier one, which is from `path`.
@@ -292,44 +310,53 @@ impl Asked {
     }
 }
 
-/// What was observed, and what that took.
-struct Observed {
-    inventory: Inventory,
-    calls: Vec<OperationCount>,
-    tally: Tally,
-}
-
 fn observe(scan: &Scan<'_>, asked: &Asked, until: &mut Until) -> Result<Observed, Stopped> {
     if let Some(path) = scan.inventory {
         let inventory = inventory::load(path).map_err(|error| file_failure(path, &error))?;
-        let tally = Tally { requests: 0, retries: 0, throttles: 0 };
-        return Ok(Observed { inventory, calls: Vec::new(), tally });
+        return Ok(Observed { inventory, calls: Vec::new() });
     }
     block_on(ask_aws(scan, asked), until.comes())
 }
 
 async fn ask_aws(scan: &Scan<'_>, asked: &Asked) -> Result<Observed, Stopped> {
-    let Scan { config, audience, deadline, .. } = *scan;
     let Asked { wanted, scope } = asked;
-    let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
-    let aws = settings::connect(config).await?;
-    if let Some(deadline) = deadline {
-        aws.end_at(deadline);
-    }
+    let aws = connect(scan.config, scan.deadline).await?;
     let progress = Progress::start();
     let run = async {
         let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
         let discovery = discover(&caller, &own, scope).await.map_err(|error| could_not(&error))?;
         Ok(collect(&aws, discovery, wanted, scope, &progress).await)
     };
-    let inventory = match audience.display() {
-        None => run.await,
+    let (inventory, calls) = watched(run, scan.audience, &progress, &aws).await?;
+    Ok(Observed { inventory, calls })
+}
+
+async fn connect(config: &Config, deadline: Option<Instant>) -> Result<Arc<Aws>, Stopped> {
+    let aws = settings::connect(config).await?;
+    if let Some(deadline) = deadline {
+        aws.end_at(deadline);
+    }
+    Ok(aws)
+}
+
+fn could_not(error: &dyn std::fmt::Display) -> Stopped {
+    Stopped::could_not_run(miette::miette!("{error}"))
+}
+
+/// Does the work, and shows how far it is to whoever wants to see that.
+async fn watched<T>(
+    work: impl Future<Output = T>,
+    audience: &dyn Audience,
+    progress: &Progress,
+    aws: &Aws,
+) -> T {
+    match audience.display() {
+        None => work.await,
         Some(mut display) => tokio::select! {
-            inventory = run => inventory,
-            never = follow(&progress, &aws, display.as_mut()) => match never {},
+            done = work => done,
+            never = follow(progress, aws, display.as_mut()) => match never {},
         },
-    }?;
-    Ok(Observed { inventory, calls: aws.meters.operations(), tally: aws.meters.tally() })
+    }
 }
 
 fn file_failure(path: &Path, error: &dyn std::fmt::Display) -> Stopped {

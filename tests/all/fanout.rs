@@ -1,12 +1,13 @@
-//! `upright fanout`: a scan by many processes is what a scan by one is.
+//! `upright fanout` and `upright scan --by-account`: a scan account by account, by many processes or one, is what a scan
+//! of all at once is.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::common::plain;
 use serde_json::{Value, json};
 use upright_testkit::{Answer, Fault, Match, Run, Server, World};
+
+use crate::common::{self, plain};
 
 /// What every step is told alike: all accounts, both seeded regions, all controls.
 const SCOPE: &[&str] = &[
@@ -21,8 +22,8 @@ const SCOPE: &[&str] = &[
     "upright-data",
 ];
 
-/// Exit code: something was not done for want of AWS.
-const COULD_NOT_SEND: i32 = 5;
+/// Exit code: something was not done for want of AWS or the machine.
+const COULD_NOT: i32 = 5;
 
 /// The steps of one run against a server.
 struct Steps<'a> {
@@ -51,10 +52,20 @@ impl Steps<'_> {
         self.step(&["scan-account", account, "--run", run])
     }
 
+    /// All steps in one process, which `more` may say more to.
+    fn all(&self, more: &[&str]) -> Run {
+        let arguments = [&["scan"], SCOPE, more].concat();
+        self.world.run(&plain(self.server.env()), &arguments).unwrap()
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_str(&self.world.read("out/report.json").unwrap()).unwrap()
+    }
+
     fn finish(&self, run: &str) -> Value {
         let finished = self.step(&["finish", "--run", run]);
         assert!(finished.stderr.contains(&format!("Kept as run {run}.")), "{finished}");
-        serde_json::from_str(&self.world.read("out/report.json").unwrap()).unwrap()
+        self.report()
     }
 }
 
@@ -65,6 +76,26 @@ fn said(report: &Value) -> BTreeMap<&'static str, Value> {
         said.insert(part, report[part].clone());
     }
     said
+}
+
+/// That both say the same.
+fn assert_same(found: &Value, expected: &Value) {
+    let (found, expected) = (said(found), said(expected));
+    for (part, expected) in &expected {
+        if let (Some(expected), Some(found)) = (expected.as_array(), found[part].as_array()) {
+            for (expected, found) in expected.iter().zip(found) {
+                assert_eq!(found, expected, "{part}");
+            }
+        }
+        assert_eq!(found[part], *expected, "{part}");
+    }
+}
+
+/// The calls of a report by operation, without who asked for credentials, which each process does.
+fn calls(report: &Value) -> BTreeMap<&str, u64> {
+    let calls = report["run"]["calls"].as_array().unwrap().iter();
+    let calls = calls.map(|call| (call["operation"].as_str().unwrap(), call["requests"].as_u64().unwrap()));
+    calls.filter(|(operation, _)| !operation.starts_with("sts:")).collect()
 }
 
 #[test]
@@ -85,16 +116,87 @@ fn many_processes_find_what_one_finds() {
     }
     let together = steps.finish(&run);
     assert_eq!(together["run"]["id"], run);
-    let (one, many) = (said(&alone), said(&together));
-    for (part, expected) in &one {
-        if let (Some(expected), Some(found)) = (expected.as_array(), many[part].as_array()) {
-            for (expected, found) in expected.iter().zip(found) {
-                assert_eq!(found, expected, "{part}");
-            }
-        }
-        assert_eq!(many[part], *expected, "{part}");
-    }
+    assert_same(&together, &alone);
+    assert_eq!(calls(&together), calls(&alone));
     assert!(alone["findings"].as_array().unwrap().iter().any(|f| f["verdict"] == "unknown"), "some are open");
+}
+
+#[test]
+fn one_process_finds_account_by_account_what_it_finds_at_once() {
+    let server = common::replay().start().unwrap();
+    let world = World::new(common::UPRIGHT).unwrap();
+    let steps = Steps { world: &world, server: &server };
+    let run = steps.all(&[]);
+    assert_eq!(run.code, Some(common::FAILED_AND_INCOMPLETE), "{run}");
+    let alone = steps.report();
+    let run = steps.all(&["--by-account"]);
+    assert_eq!(run.code, Some(common::FAILED_AND_INCOMPLETE), "{run}");
+    let by_account = steps.report();
+    assert_same(&by_account, &alone);
+    assert_eq!(calls(&by_account), calls(&alone));
+    assert!(run.stdout.contains("0 new, 0 resolved"), "{run}");
+    let id = by_account["run"]["id"].as_str().unwrap();
+    assert!(run.stderr.contains(&format!("Kept as run {id}.")), "{run}");
+    // Either is compared with the other.
+    let changes = |report: &Value| {
+        let changes = &report["changes"];
+        let count = |what: &str| changes[what].as_array().unwrap().len();
+        (changes["since_run"].clone(), count("new"), count("resolved"), count("newly_judged"))
+    };
+    assert_eq!(changes(&by_account), (alone["run"]["id"].clone(), 0, 0, 0));
+    steps.all(&[]);
+    assert_eq!(changes(&steps.report()), (id.into(), 0, 0, 0));
+}
+
+#[test]
+fn a_scan_account_by_account_that_was_broken_off_goes_on() {
+    let server = common::replay().start().unwrap();
+    let world = World::new(common::UPRIGHT).unwrap();
+    let steps = Steps { world: &world, server: &server };
+    let (run, accounts) = steps.plan(&[]);
+    let (scanned, rest) = accounts.split_first().unwrap();
+    steps.scan(&run, scanned);
+    // One account cannot be written: it is said, and what is written stays.
+    let folder = world.dir().join("upright-data/runs").join(&run);
+    let in_the_way = folder.join(format!("{}.inventory.json.zst", rest[0]));
+    fs::create_dir_all(in_the_way.join("full")).unwrap();
+    let failed = steps.all(&["--by-account", "--resume", &run]);
+    assert_eq!(failed.code, Some(COULD_NOT), "{failed}");
+    assert!(failed.stderr.contains(&format!("run {run} is not finished")), "{failed}");
+    assert!(folder.join(format!("{scanned}.part.json")).is_file());
+
+    fs::remove_dir_all(in_the_way).unwrap();
+    let before = server.requests().len();
+    let resumed = steps.all(&["--resume", &run]);
+    assert!(resumed.stderr.contains(&format!("Kept as run {run}.")), "{resumed}");
+    // Whose credentials it has is asked where it begins.
+    let asked: BTreeSet<String> = server
+        .requests()
+        .split_off(before)
+        .into_iter()
+        .map(|request| request.call)
+        .filter(|call| !call.operation.starts_with("sts:"))
+        .map(|call| call.account)
+        .collect();
+    assert!(asked.contains(&rest[0]) && !asked.contains(scanned), "{asked:?}");
+    let report = steps.report();
+    assert!(!report["gaps"].to_string().contains("did not come to its end"));
+
+    let committed = steps.all(&["--resume", &run]);
+    assert!(!committed.stderr.contains("Kept as run"), "{committed}");
+    let none = steps.all(&["--resume", "20260101T000000Z-00000000"]);
+    assert!(none.code == Some(2) && none.stderr.contains("has no plan"), "{none}");
+}
+
+#[test]
+fn a_scan_account_by_account_needs_an_archive_and_no_earlier_report() {
+    let world = World::new(common::UPRIGHT).unwrap();
+    world.write("upright.yaml", "by_account: true\n").unwrap();
+    let refused = common::offline(&world, &["scan"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("none is named"), "{refused}");
+    let kept = ["scan", "--archive", "kept", "--save-inventory", "state.zst"];
+    let refused = common::offline(&world, &kept);
+    assert!(refused.code == Some(2) && refused.stderr.contains("need all accounts at once"), "{refused}");
 }
 
 #[test]
@@ -179,7 +281,7 @@ fn findings_that_cannot_be_sent_are_kept_and_those_of_other_accounts_are_sent() 
         steps.scan(&run, account);
     }
     let finished = steps.step(&["finish", "--run", &run, "--send", "securityhub"]);
-    assert_eq!(finished.code, Some(COULD_NOT_SEND), "{finished}");
+    assert_eq!(finished.code, Some(COULD_NOT), "{finished}");
     for said in [format!("enable Security Hub in account {management}"), format!("Kept as run {run}.")] {
         assert!(finished.stderr.contains(&said), "`{said}` is not said: {finished}");
     }

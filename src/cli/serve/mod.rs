@@ -130,6 +130,7 @@ fn work(jobs: Vec<Ready>, archive: Arc<Archive>) -> Work {
             since: None,
             deadline: None,
             detector: detector.as_ref(),
+            resume: None,
             audience: &Log,
         };
         scan::perform(&scan, until.clone()).map_err(failed)

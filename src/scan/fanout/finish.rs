@@ -9,16 +9,16 @@ use std::thread;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::super::detect::detector;
+use super::super::detect::{Detector, detector};
 use super::super::keeping::{self, Stored, failed, packed_page, packed_report};
 use super::super::who::happened;
-use super::super::{Failed, Stopped, Until, day, rate, telling, write_reports};
+use super::super::{Failed, Stopped, Until, day, rate, sum_up, telling, write_reports};
 use super::Fanout;
 use super::before::Before;
 use super::part::{Part, report_name};
 use super::plan::Plan;
 use crate::archive::{PAGE, REPORT, RunId, Writing};
-use crate::aws::Tally;
+use crate::aws::Metered;
 use crate::findings::{Finding, judge_account};
 use crate::inventory::{self, Account, AccountState, Cause, GLOBAL, Inventory, Unseen};
 use crate::parallel;
@@ -34,11 +34,13 @@ const FINDINGS_IN_FILE: usize = 20_000;
 /// Accounts beside which one is judged at most. A control that looks into more has not seen them.
 const MAX_BESIDE: usize = 16;
 /// Objects that are read at once.
-const READERS: usize = 16;
+pub(super) const READERS: usize = 16;
 
 impl Fanout<'_> {
     /// Judges the accounts one after the other, adds up, compares with the run before, writes the reports, tells people
     /// and commits the run. An account that was not scanned is unknown. A run that is committed is not finished again.
+    /// The report counts the calls of `besides` with those of the accounts. `until` may end it before people are told;
+    /// nothing is committed then.
     ///
     /// Its memory is that of the accounts that are judged at once, and what is known of all: their counts, and the
     /// findings that matter most.
@@ -46,19 +48,26 @@ impl Fanout<'_> {
     /// # Errors
     /// When the archive cannot be read or written, or a file of the configuration is wrong; and whether people were told
     /// of what was found. Also when findings were not sent: the run is committed then.
-    pub fn finish(&self, run: &RunId) -> Result<Report, Failed> {
+    pub fn finish(&self, run: &RunId, besides: Metered, until: &mut Until) -> Result<Report, Failed> {
         if self.archive.is_committed(run).map_err(|error| failed(&error))? {
             return Ok(keeping::report_of(self.archive, run)?);
         }
         let plan = self.planned(run)?;
         let say = |line: &str| self.audience.say(line);
         let mut writing = self.archive.resume(run);
-        let AddedUp { mut report, asked, unsent } = self.add_up(run, &plan, &mut writing)?;
+        let added_up = self.add_up(run, &plan, &mut writing, besides)?;
+        let AddedUp { mut report, asked, unsent, detector } = added_up;
         let today = day(plan.started_at);
+        happened(&mut report, detector.as_ref(), self.config, true, until)?;
+        if report.detections.is_some() && report.left_out.is_none() {
+            // What was detected raises the risk. Where findings are left out, so may be others that do.
+            rate(&mut report, self.config, today);
+        }
         report.attest(self.attestations, today);
         let files = write_reports(&report, self.config)?;
         self.audience.show(&report, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         self.put_whole(&report, &mut writing)?;
+        until.check()?;
         let mut notes: Vec<String> = unsent.iter().map(Stopped::in_a_line).collect();
         notes.extend(telling::tell_of(self.config, &report, &say));
         let after = |stopped| Failed { stopped, is_told: true };
@@ -68,7 +77,13 @@ impl Fanout<'_> {
         unsent.into_iter().next().map_or(Ok(report), |stopped| Err(after(stopped)))
     }
 
-    fn add_up(&self, run: &RunId, plan: &Plan, writing: &mut Writing<'_>) -> Result<AddedUp, Stopped> {
+    fn add_up(
+        &self,
+        run: &RunId,
+        plan: &Plan,
+        writing: &mut Writing<'_>,
+        besides: Metered,
+    ) -> Result<AddedUp<'_>, Stopped> {
         // Before the work: it is over soon where a file of rules is wrong.
         let detector = detector(self.config, plan.started_at)?;
         let members = self.members(run, plan)?;
@@ -115,6 +130,8 @@ impl Fanout<'_> {
             merger.add(gone);
         }
         columns.write(writing)?;
+        merger.add_metered(plan.accounts.metered.clone());
+        merger.add_metered(besides);
         let mut report = merger.finish(Whole {
             run: run.as_str(),
             started_at: plan.started_at,
@@ -123,8 +140,7 @@ impl Fanout<'_> {
         });
         report.undelivered = before.as_ref().and_then(Before::undelivered);
         report.carry_on(before.as_ref().map(|before| &before.whole));
-        happened(&mut report, detector.as_ref(), self.config, true, &mut Until::Interrupted)?;
-        Ok(AddedUp { report, asked, unsent })
+        Ok(AddedUp { report, asked, unsent, detector })
     }
 
     /// The accounts of the run with what is known of them, by id, and what they must know of each other.
@@ -173,13 +189,15 @@ impl Fanout<'_> {
 }
 
 /// What the accounts came to.
-struct AddedUp {
+struct AddedUp<'a> {
     /// The report of all.
     report: Report,
     /// Hash of what was asked.
     asked: String,
     /// Why findings of an account were not sent. They are kept and told all the same.
     unsent: Vec<Stopped>,
+    /// Event rules, where the configuration names sources of events.
+    detector: Option<Detector<'a>>,
 }
 
 /// An account of the run.
@@ -223,25 +241,19 @@ struct Judging<'a> {
 impl Judging<'_> {
     /// The report of one account, and as it is kept.
     fn account(&self, member: &Member) -> Result<(Report, Vec<u8>), Stopped> {
-        let Fanout { config, controls, .. } = self.fanout;
         let id = &member.account.id;
-        let (inventory, mut findings) = self.judge(member)?;
-        let waivers = self.waivers.as_ref();
-        let waivers = waivers.map(|all| all.apply(&mut findings, &inventory, controls, config, self.today));
-        let waivers = waivers.transpose()?;
+        let (inventory, findings) = self.judge(member)?;
         // Those beside which it was judged are not part of it.
-        let mut alone = Inventory::new(
-            inventory.observed_at,
-            vec![member.account.clone()],
-            Vec::new(),
-            Vec::new(),
-            inventory.coverage.clone(),
-        );
-        alone.absent_regions.clone_from(&inventory.absent_regions);
+        let coverage = inventory.coverage.iter().filter(|row| row.account == *id).cloned().collect();
+        let accounts = vec![member.account.clone()];
+        let mut alone = Inventory::new(inventory.observed_at, accounts, Vec::new(), Vec::new(), coverage);
+        let absent = inventory.absent_regions.get_key_value(id);
+        alone.absent_regions =
+            absent.map(|(id, regions)| (id.clone(), regions.clone())).into_iter().collect();
+        let (ran, config) = (self.ran(&alone, member.part.as_ref()), self.fanout.config);
+        let mut report = sum_up(ran, findings, self.waivers.as_ref(), &inventory, config)?;
         drop(inventory);
-        let part = member.part.as_ref();
-        let mut report = self.report(&alone, part, findings);
-        report.waivers = waivers;
+        report.run.id = self.run.to_string();
         self.compare(&mut report, id)?;
         report.attest(self.fanout.attestations, self.today);
         rate(&mut report, config, self.today);
@@ -249,18 +261,14 @@ impl Judging<'_> {
         Ok((report, packed))
     }
 
-    fn report(&self, alone: &Inventory, part: Option<&Part>, findings: Vec<Finding>) -> Report {
-        let ran = Ran {
+    fn ran<'r>(&'r self, alone: &'r Inventory, part: Option<&'r Part>) -> Ran<'r> {
+        Ran {
             started_at: self.started_at,
             finished_at: Timestamp::now(),
             inventory: alone,
             controls: self.fanout.controls,
             calls: part.map_or(&[][..], |part| &part.calls),
-            tally: part.map_or(Tally { requests: 0, retries: 0, throttles: 0 }, Part::tally),
-        };
-        let mut report = Report::of(ran, findings);
-        report.run.id = self.run.to_string();
-        report
+        }
     }
 
     fn compare(&self, report: &mut Report, id: &str) -> Result<(), Stopped> {
@@ -314,7 +322,8 @@ impl Judging<'_> {
         let gone = before.accounts().filter(|id| self.members.find(id).is_none());
         gone.map(|id| {
             let nothing = Inventory::new(self.started_at, Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            let mut report = self.report(&nothing, None, Vec::new());
+            let mut report = Report::of(self.ran(&nothing, None), Vec::new());
+            report.run.id = self.run.to_string();
             self.compare(&mut report, id)?;
             Ok(report)
         })

@@ -1,9 +1,9 @@
-//! A scan by as many processes as there are accounts: one plans it, one scans each account, and one finishes it.
+//! A scan account by account: one process plans it, one scans each account, and one finishes it; or one does it all.
 //!
 //! The archive is all that they share. [`Fanout::plan`] begins a run and puts the accounts into it, [`Fanout::scan_account`]
 //! puts what it observed beside them, and [`Fanout::finish`] judges account by account, adds up, compares, reports and
 //! commits. Each can be done again: what is there already is not done twice, so that a run that was broken off goes on
-//! where it was.
+//! where it was. A scan whose configuration says [`Config::by_account`] does them in a row.
 //!
 //! ```text
 //! runs/<run id>/plan.json                     who is scanned and who is left out
@@ -19,6 +19,7 @@
 
 mod before;
 mod finish;
+mod here;
 mod part;
 mod plan;
 
@@ -26,7 +27,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub use part::{Observed, Part};
+pub(super) use here::perform;
+pub use part::Part;
 pub use plan::Accounts;
 
 use super::Audience;
@@ -34,7 +36,7 @@ use crate::archive::{Archive, RunId};
 use crate::config::{Attestation, Config};
 use crate::controls::ControlSet;
 
-/// A scan by many processes, as one of them sees it. Its settings have been looked at, and are the same for all.
+/// A scan account by account, as one of its processes sees it. Its settings have been looked at, and are the same for all.
 pub struct Fanout<'a> {
     /// What is to be done.
     pub config: &'a Config,

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::super::keeping::{self, failed};
 use super::super::threads::block_on;
-use super::super::{Asked, Stopped, Until, day, settings};
+use super::super::{Asked, Stopped, Until, connect, could_not, day, settings};
 use super::plan::json;
 use super::{Fanout, Scanned, State};
 use crate::accounts::{Scope, target};
 use crate::archive::{RunId, StoredObject, inventory_of};
 use crate::aws::{OperationCount, Tally};
 use crate::collect::Wanted;
-use crate::inventory::{self, Account, AccountState, Inventory};
-use crate::run::{Facts, collect_one};
+use crate::inventory::{self, Account, AccountState};
+use crate::run::{Facts, Observed, collect_one};
 use settings::Waivers;
 
 /// What is known of an account when it is scanned, without reading its inventory.
@@ -28,16 +28,9 @@ pub struct Part {
     /// ARNs of its resources that do not name it: of its buckets.
     pub(super) unnamed: Vec<String>,
     pub(super) calls: Vec<OperationCount>,
-    requests: u64,
-    retries: u64,
-    throttles: u64,
 }
 
 impl Part {
-    pub(super) const fn tally(&self) -> Tally {
-        Tally { requests: self.requests, retries: self.retries, throttles: self.throttles }
-    }
-
     fn scanned(&self, seconds: f64) -> Scanned {
         let why = match &self.account.state {
             AccountState::Failed { unseen } => Some(unseen.to_string()),
@@ -47,7 +40,7 @@ impl Part {
             account: self.account.id.clone(),
             state: if why.is_some() { State::Failed } else { State::Scanned },
             why,
-            requests: self.requests,
+            requests: Tally::of(&self.calls).requests,
             seconds,
         }
     }
@@ -94,21 +87,17 @@ impl Fanout<'_> {
     }
 
     async fn observe(&self, account: Account, wanted: &Wanted, scope: &Scope) -> Result<Observed, Stopped> {
-        let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
-        let aws = settings::connect(self.config).await?;
-        if let Some(deadline) = self.deadline {
-            aws.end_at(deadline);
-        }
+        let aws = connect(self.config, self.deadline).await?;
         let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
         let target = target(&caller, &own, &scope.role, account);
-        let inventory = collect_one(&aws, target, wanted, scope).await;
-        let entered = inventory.accounts.first().map(|account| &account.state);
+        let observed = collect_one(&aws, target, wanted, scope).await;
+        let entered = observed.inventory.accounts.first().map(|account| &account.state);
         if let Some(AccountState::Failed { unseen }) = entered
             && unseen.cause.may_pass()
         {
             return Err(could_not(unseen));
         }
-        Ok(Observed { inventory, calls: aws.meters.operations(), tally: aws.meters.tally() })
+        Ok(observed)
     }
 
     /// Puts into a run what was observed of an account: the account is scanned then.
@@ -116,7 +105,7 @@ impl Fanout<'_> {
     /// # Errors
     /// When the archive cannot be written, or nothing was observed.
     pub fn put(&self, run: &RunId, observed: Observed) -> Result<Part, Stopped> {
-        let Observed { inventory, calls, tally } = observed;
+        let Observed { inventory, calls } = observed;
         let Some(account) = inventory.accounts.first().cloned() else {
             return Err(Stopped::could_not_run(miette::miette!("nothing was observed of the account")));
         };
@@ -132,9 +121,6 @@ impl Fanout<'_> {
             facts: Facts::of(&inventory),
             unnamed: arns.filter(names_none).map(str::to_owned).collect(),
             calls,
-            requests: tally.requests,
-            retries: tally.retries,
-            throttles: tally.throttles,
         };
         self.archive.put_part(run, &part_name, &json(&part)?).map_err(|error| failed(&error))?;
         Ok(part)
@@ -147,15 +133,4 @@ impl Fanout<'_> {
         let part = text.map(|text| serde_json::from_slice(&text)).transpose();
         part.map_err(|error| failed(&format!("{name} of run {run}: {error}")))
     }
-}
-
-/// What was observed in an account, and what that took.
-#[derive(Debug)]
-pub struct Observed {
-    /// The account and what is in it.
-    pub inventory: Inventory,
-    /// Calls by operation.
-    pub calls: Vec<OperationCount>,
-    /// Calls in all.
-    pub tally: Tally,
 }

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::keeping::failed;
 use super::super::threads::{block_on, interrupted};
-use super::super::{Asked, Stopped, day, settings};
+use super::super::{Asked, Stopped, could_not, day, settings};
 use super::{Fanout, Items, Planned};
 use crate::accounts::{Discovery, discover};
 use crate::archive::{Location, RunId};
+use crate::aws::Metered;
 use crate::inventory::{Account, Unseen};
 use settings::Waivers;
 
@@ -33,6 +34,9 @@ pub struct Accounts {
     pub left_out: Vec<Account>,
     /// Why it is not known what the organization is.
     pub unseen: Option<Unseen>,
+    /// The calls that finding them took.
+    #[serde(default)]
+    pub metered: Metered,
 }
 
 impl Fanout<'_> {
@@ -76,15 +80,15 @@ impl Fanout<'_> {
     fn find(&self, started_at: Timestamp) -> Result<Accounts, Stopped> {
         let waivers = Waivers::read(self.config, day(started_at))?;
         let asked = Asked::of(self.controls, self.config, waivers.as_ref());
-        let could_not = |error: &dyn std::fmt::Display| Stopped::could_not_run(miette::miette!("{error}"));
         let find = async {
             let aws = settings::connect(self.config).await?;
             let (caller, own) = aws.caller().await.map_err(|error| could_not(&error))?;
-            discover(&caller, &own, &asked.scope).await.map_err(|error| could_not(&error))
+            let found = discover(&caller, &own, &asked.scope).await.map_err(|error| could_not(&error))?;
+            Ok((found, aws.meters.take(None)))
         };
-        let Discovery { targets, left_out, unseen } = block_on(find, interrupted("interrupted"))?;
+        let (Discovery { targets, left_out, unseen }, metered) = block_on(find, interrupted("interrupted"))?;
         let to_scan = targets.into_iter().map(|target| target.account).collect();
-        Ok(Accounts { to_scan, left_out, unseen })
+        Ok(Accounts { to_scan, left_out, unseen, metered })
     }
 
     fn write_down(&self, run: &RunId, plan: Plan) -> Result<Plan, Stopped> {
