@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
-use upright_testkit::{Answer, Fault, Match, Run, Server, World};
+use upright_testkit::{Answer, Fault, Match, Run, Server, World, sign_in};
 
 use crate::common::{self, plain};
 
@@ -144,8 +144,25 @@ fn one_process_finds_account_by_account_what_it_finds_at_once() {
         (changes["since_run"].clone(), count("new"), count("resolved"), count("newly_judged"))
     };
     assert_eq!(changes(&by_account), (alone["run"]["id"].clone(), 0, 0, 0));
-    steps.all(&[]);
-    assert_eq!(changes(&steps.report()), (id.into(), 0, 0, 0));
+
+    // So does what was detected raise the risk of both.
+    let mut findings = alone["findings"].as_array().unwrap().iter();
+    let is_bucket = |f: &&Value| f["verdict"] == "fail" && f["resource_type"] == "aws.s3.bucket";
+    let failing = findings.find(is_bucket).unwrap();
+    let mut event = sign_in(1, "No");
+    event["eventTime"] = jiff::Timestamp::now().to_string().into();
+    event["resources"] = json!([{ "ARN": failing["resource_arn"], "accountId": failing["account"] }]);
+    world.write("logs/today.json", &json!({ "Records": [event] }).to_string()).unwrap();
+    steps.all(&["--events", "logs"]);
+    let at_once = steps.report();
+    assert_eq!(changes(&at_once), (id.into(), 0, 0, 0));
+    let risk = |report: &Value| {
+        let mut findings = report["findings"].as_array().unwrap().iter();
+        findings.find(|finding| finding["id"] == failing["id"]).unwrap()["risk"]["score"].as_u64().unwrap()
+    };
+    assert!(risk(&at_once) > risk(&alone), "{}", at_once["detections"]);
+    steps.all(&["--events", "logs", "--by-account"]);
+    assert_same(&steps.report(), &at_once);
 }
 
 #[test]
