@@ -1,6 +1,5 @@
 //! `--archive`, `upright runs` and `upright report --run`: a directory and S3, killed and shared.
 
-use crate::common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -8,11 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use crate::common::{FAILED, offline, plain};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use upright::archive::{Archive, LocalStore};
 use upright_testkit::{Emulator, Env, Run, Server, World, workspace};
+
+use crate::common::{self, FAILED, offline, plain, said, written};
 
 /// Few controls, of which some fail and all are seen: a scan of the saved inventory then takes a moment.
 const CONTROLS: &str = "iam-root-mfa,iam-user-mfa,s3-bucket-secure-transport";
@@ -41,15 +41,6 @@ fn scan(world: &World, more: &[&str]) -> Run {
     let run = offline(world, &[SCAN, more].concat());
     assert!(run.stderr.contains("Kept as run "), "{run}");
     run
-}
-
-/// What stderr says, without the margin and the breaks of long lines.
-fn said(run: &Run) -> String {
-    run.stderr.replace(['│', '×'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn report(world: &World) -> Value {
-    serde_json::from_str(&world.read("out/report.json").unwrap()).unwrap()
 }
 
 /// The runs of `upright-data`, newest first, each read through: every object is there and is what its manifest says.
@@ -83,14 +74,14 @@ fn a_run_is_kept_listed_shown_made_into_every_format_and_removed() {
     let first = world.read("out/report.json").unwrap();
     scan(&world, &["--archive", "upright-data"]);
     let runs = whole(&world);
-    assert_eq!(report(&world)["run"]["id"], runs[0]);
-    assert_eq!(report(&world)["changes"]["since_run"], runs[1]);
+    assert_eq!(written(&world)["run"]["id"], runs[0]);
+    assert_eq!(written(&world)["changes"]["since_run"], runs[1]);
     let list = offline(&world, &["runs", "list"]);
     let lines: Vec<&str> = list.stdout.lines().collect();
     assert!(lines.len() == 3 && lines[1].starts_with(&runs[0]) && lines[2].starts_with(&runs[1]), "{list}");
 
     let show = offline(&world, &["runs", "show", "latest"]);
-    let fails = report(&world)["totals"]["fail"].to_string();
+    let fails = written(&world)["totals"]["fail"].to_string();
     for part in [runs[0].as_str(), "report.json.zst", "findings.parquet", &format!("{fails} fail, ")] {
         assert!(show.stdout.contains(part), "{part}: {show}");
     }
@@ -135,16 +126,16 @@ fn a_scan_says_what_it_removed_and_never_removes_itself() {
 fn a_scan_is_compared_with_the_last_one_that_was_asked_the_same() {
     let world = world();
     scan(&world, &["--archive"]);
-    let nightly = report(&world)["run"]["id"].clone();
+    let nightly = written(&world)["run"]["id"].clone();
     // Somebody looks at one control only.
     let narrow =
         ["scan", "--inventory", "state.zst", "--enable", "iam-root-mfa", "--out", "out", "--archive"];
     offline(&world, &[&narrow[..], &["--format", "json"]].concat());
-    assert_eq!(report(&world)["changes"]["since_run"], nightly, "nothing else has the accounts in common");
-    let left_out = report(&world)["changes"]["no_longer_judged"].as_array().unwrap().len();
+    assert_eq!(written(&world)["changes"]["since_run"], nightly, "nothing else has the accounts in common");
+    let left_out = written(&world)["changes"]["no_longer_judged"].as_array().unwrap().len();
     assert!(left_out > 0, "what the narrow scan left out is not resolved");
     scan(&world, &["--archive"]);
-    let changes = &report(&world)["changes"];
+    let changes = &written(&world)["changes"];
     assert_eq!(changes["since_run"], nightly);
     assert_eq!(
         (changes["new"].as_array().unwrap().len(), changes["newly_judged"].as_array().unwrap().len()),
@@ -181,7 +172,7 @@ fn what_is_new_is_told_by_diff_and_by_exit_codes_and_since_when_it_fails_is_carr
         fs::write(world.dir().join("state.zst"), on(day, has_mfa)).unwrap();
         let run = offline(&world, &[SCAN, &["--archive", "--fail-on", "critical"], more].concat());
         assert!(run.stderr.contains("Kept as run"), "{run}");
-        (run, report(&world))
+        (run, written(&world))
     };
     let ids = |changes: &Value, list: &str| -> Vec<String> {
         let list = changes[list].as_array().unwrap().iter();
@@ -249,7 +240,7 @@ fn a_damaged_run_is_told_and_the_scan_goes_on() {
     fs::write(path.join("report.json.zst"), "\u{1b}[2Jnonsense").unwrap();
     let run = scan(&world, &["--archive"]);
     assert!(run.stderr.contains("What changed since the run before is not told"), "{run}");
-    assert!(report(&world).get("changes").is_none());
+    assert!(written(&world).get("changes").is_none());
     let rendered = offline(&world, &["report", "--run", &broken, "--format", "csv"]);
     assert!(rendered.code == Some(5) && said(&rendered).contains("SHA-256 differs"), "{rendered}");
     fs::write(path.join("manifest.json"), "{\"schema_version\": 1, \"run_id\": \"\u{1b}[2J\"}").unwrap();
@@ -444,7 +435,7 @@ fn duckdb_reads_the_findings_of_all_committed_runs() {
 
     let from = "read_parquet('upright-data/findings/*/*.parquet', hive_partitioning = true)";
     let of = |sql: &str| query(&world.dir(), &sql.replace("FINDINGS", from));
-    let report = report(&world);
+    let report = written(&world);
     let totals = &report["totals"];
     let fails = totals["fail"].as_u64().unwrap().to_string();
     let counted =
@@ -535,7 +526,7 @@ fn an_archive_in_s3_is_like_one_in_a_directory() {
     let list: Vec<Value> = serde_json::from_str(&upright(&["runs", "list", "--json"]).stdout).unwrap();
     let ids: Vec<&str> = list.iter().map(|run| run["run_id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 2, "{second}");
-    assert_eq!(report(&world)["changes"]["since_run"], ids[1]);
+    assert_eq!(written(&world)["changes"]["since_run"], ids[1]);
     let same = upright(&["report", "--run", ids[1], "--format", "json"]);
     assert_eq!((same.code, same.stdout.as_str()), (Some(0), report_of_first.as_str()), "{same}");
     let removed = upright(&["runs", "rm", "--keep", "1"]);

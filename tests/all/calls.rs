@@ -1,13 +1,13 @@
 //! The calls that a scan makes: the ones of the table, each once, all pages of each list, and no more of
 //! them at once than was asked for.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::common::everything;
 use serde_json::Value;
 use upright_testkit::{Run, Server, World, paging};
+
+use crate::common::{self, everything};
 
 /// Asked again until AWS has compiled the report, so repeating it is no waste.
 const POLLED: &[&str] = &["iam:GenerateCredentialReport"];

@@ -1,14 +1,13 @@
 //! The command line: exit codes, streams, configuration and the commands that need no AWS.
 
-use crate::common;
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Stdio};
 
-use crate::common::{offline, plain};
 use regex::Regex;
 use serde_json::{Value, json};
 use upright_testkit::{Run, Server, World};
+
+use crate::common::{self, offline, plain, said};
 
 /// Controls whose verdicts in the demo are all the same.
 const PASSES: &str = "iam-root-no-access-keys";
@@ -29,11 +28,6 @@ fn scan(files: &[(&str, &str)], arguments: &[&str]) -> (World, Run) {
     let run = world.run(&plain(server.env()), &[common::SCAN, arguments].concat()).unwrap();
     assert_eq!(server.unexpected(), Vec::<String>::new(), "{run}");
     (world, run)
-}
-
-/// What stderr says, without the margin and the breaks of long lines.
-fn said(run: &Run) -> String {
-    run.stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn verdicts<'a>(report: &'a Value, control: &str) -> BTreeMap<&'a str, &'a str> {
@@ -447,19 +441,7 @@ fn a_reader_that_has_enough_is_no_error() {
     let scan = [common::SCAN, &["--enable", PASSES]].concat();
     for arguments in [&["--help"][..], &["controls", "schema", "--json"], &["report", "schema"], &scan] {
         let world = World::new(common::UPRIGHT).unwrap();
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut command = Command::new(common::UPRIGHT);
-        plain(server.env()).apply(&mut command);
-        let output = command
-            .args(arguments)
-            .current_dir(world.dir())
-            .stdout(writer)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{arguments:?}");
+        common::run_for_nobody(&world, &plain(server.env()), arguments);
     }
 }
 

@@ -1,10 +1,11 @@
 //! The demo organization, judged: every verdict is the one that `expected_demo.csv`, written by hand from
 //! the seeder, asks for.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+
+use crate::common;
 
 /// What the table calls a resource: account alias, region, name.
 type Named = (String, String, String);

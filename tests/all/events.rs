@@ -1,14 +1,14 @@
 //! `upright events`: rules over CloudTrail records in files.
 
-use crate::common;
 use std::fs;
 use std::io::Write as _;
 
-use crate::common::offline;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use upright_testkit::{Run, World, sign_in};
+
+use crate::common::{self, offline};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

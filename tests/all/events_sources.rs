@@ -1,16 +1,18 @@
 //! `upright events scan` of what is fetched from AWS: buckets, announced objects, queues, the event history.
 
-use crate::common;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::store::{BUCKET, QUEUE, Store, from_sns, notification};
-use crate::common::{UPRIGHT, plain};
 use serde_json::{Value, json};
 use upright_testkit::{Answer, Emulator, Fault, Match, Run, Server, World};
+
+use crate::common::{
+    self, UPRIGHT, plain,
+    store::{BUCKET, QUEUE, Store, from_sns, notification},
+};
 
 /// A sign-in to the console without MFA, which a rule tells.
 fn sign_in(id: u64) -> Value {

@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::{Value, json};
 use upright_testkit::{Answer, Fault, Match, Run, Server, World, sign_in};
 
-use crate::common::{self, plain};
+use crate::common::{self, plain, written};
 
 /// What every step is told alike: all accounts, both seeded regions, all controls.
 const SCOPE: &[&str] = &[
@@ -59,7 +59,7 @@ impl Steps<'_> {
     }
 
     fn report(&self) -> Value {
-        serde_json::from_str(&self.world.read("out/report.json").unwrap()).unwrap()
+        written(self.world)
     }
 
     fn finish(&self, run: &str) -> Value {

@@ -1,12 +1,15 @@
 //! Everything else that can go wrong with calls: throttling, errors, broken connections and bodies, silence.
 //! Each scan ends in bounded time and claims nothing that the undisturbed one does not.
 
-use crate::common;
 use std::time::Duration;
 
-use crate::common::disturbed::{HASTY, Scan, text, whole_demo};
 use serde_json::Value;
 use upright_testkit::{Answer, Fault, Match};
+
+use crate::common::{
+    self,
+    disturbed::{HASTY, Scan, text, whole_demo},
+};
 
 /// Far more than any of these takes, and far less than a pool of calls that wait one after the other.
 const BOUND: Duration = Duration::from_secs(90);

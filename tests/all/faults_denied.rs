@@ -1,16 +1,19 @@
 //! Every operation of the call table denied, one at a time: what depended on it is unknown, all else is as it
 //! was, and terminal, report and exit code say which call, where and why.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::common::disturbed::{Filled, Scan, filled_by, name, readers, text, whole_demo};
 use serde_json::Value;
 use upright::accounts::Scope;
 use upright::collect::kind;
 use upright::controls::ControlSet;
 use upright::run::plan;
 use upright_testkit::{Fault, Match, Request, Server};
+
+use crate::common::{
+    self,
+    disturbed::{Filled, Scan, filled_by, name, readers, text, whole_demo},
+};
 
 /// Operations that find the accounts and regions. What their denial does has tests of its own.
 const FINDING: &[&str] = &[

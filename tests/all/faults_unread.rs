@@ -1,12 +1,15 @@
 //! The operations of the call table that no built-in control needs, denied one at a time in a scan that reads
 //! everything: as for the others, nothing is claimed that was not observed, and the report says what was denied.
 
-use crate::common;
 use std::collections::BTreeSet;
 
-use crate::common::disturbed::{Scan, text, whole};
-use crate::common::everything;
 use upright_testkit::{Fault, Match};
+
+use crate::common::{
+    self,
+    disturbed::{Scan, text, whole},
+    everything,
+};
 
 /// Operations that are denied in `faults_denied.rs`.
 fn denied_elsewhere() -> BTreeSet<String> {

@@ -1,6 +1,5 @@
 //! The framework files against the facts they were made from, and what users see of frameworks.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -11,6 +10,8 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 use upright::controls::{Assessment, ControlSet, Framework, Relation};
 use upright_testkit::World;
+
+use crate::common;
 
 /// Ids in the facts, and in Upright.
 const MAPPED: [(&str, &str); 7] = [

@@ -3,10 +3,10 @@
 
 use std::process::Command;
 
-use crate::common::receivers::Receivers;
-use crate::common::{UPRIGHT, plain};
 use serde_json::{Value, json};
 use upright_testkit::{Emulator, World, shown, workspace};
+
+use crate::common::{UPRIGHT, plain, receivers::Receivers};
 
 /// An account's name: a header of a mail, a mention and a link in Slack, a template, markup, a terminal's escape.
 const ACCOUNT: &str =

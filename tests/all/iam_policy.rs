@@ -1,14 +1,14 @@
 //! `upright iam-policy`: what it grants is what a scan calls, no more and no less.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::common::everything;
 use serde_json::{Value, json};
 use upright::collect::{Wanted, kind};
 use upright::controls::ControlSet;
 use upright_testkit::Server;
+
+use crate::common::{self, everything};
 
 /// Runs `upright iam-policy`, which needs no AWS.
 fn iam_policy(arguments: &[&str]) -> Value {

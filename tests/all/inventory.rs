@@ -1,6 +1,5 @@
 //! A saved inventory: judged again it gives the same findings, offline and in whatever order it is read.
 
-use crate::common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 use upright_testkit::{Run, Server, World};
+
+use crate::common;
 
 /// What a judgement depends on nothing but the inventory for.
 const JUDGED: &[&str] = &["findings", "totals", "gaps", "coverage", "accounts", "controls", "frameworks"];

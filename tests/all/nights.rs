@@ -5,14 +5,14 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::common::receivers::Receivers;
-use crate::common::{FAILED, UPRIGHT, plain};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::sync::watch;
 use upright::schedule::{Clock, Job, Ran, Runs, serve};
 use upright_testkit::{Emulator, World, workspace};
+
+use crate::common::{FAILED, UPRIGHT, plain, receivers::Receivers};
 
 /// A clock that is where it is waited for at once.
 struct Jumping(Mutex<Timestamp>);

@@ -1,13 +1,15 @@
 //! `notify`: what arrives at a real mail server and a web server, what does not, and that no secret shows.
 
-use crate::common;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::receivers::{KEY, Receivers};
-use crate::common::{UPRIGHT, offline, plain};
 use serde_json::Value;
 use upright_testkit::{Emulator, Run, Server, World, workspace};
+
+use crate::common::{
+    self, UPRIGHT, offline, plain,
+    receivers::{KEY, Receivers},
+};
 
 const PASSWORD: &str = "pa55word-of-the-test";
 const TOKEN: &str = "t0ken-in-the-address";

@@ -1,11 +1,12 @@
 //! `report.ocsf.json`, validated against the schema that OCSF publishes.
 
-use crate::common;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use upright_testkit::workspace;
+
+use crate::common;
 
 /// What the validator finds wrong, a line each. It fails where the validator is not there: `make venv` makes it.
 fn wrong(events: &Value) -> Vec<String> {

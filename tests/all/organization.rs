@@ -1,12 +1,12 @@
 //! Who is scanned: the caller's own account, an organization's, or those that are named; in which regions and
 //! in which partition. No account vanishes.
 
-use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::common::everything;
 use serde_json::Value;
 use upright_testkit::{Answer, Call, Fault, Match, Run, Seeded, Server, World};
+
+use crate::common::{self, everything};
 
 /// A control of one call for each account, so that scans are quick.
 const CONTROL: &[&str] = &["--enable", "iam-password-reuse"];

@@ -1,10 +1,11 @@
 //! The benchmark's larger organization is the demo with more of the same, so that its figures mean something.
 
-use crate::common;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use upright_testkit::Server;
+
+use crate::common;
 
 /// Types of which an account or a region has exactly one, which therefore do not grow.
 const SINGLE: &[&str] = &[

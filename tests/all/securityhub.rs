@@ -1,14 +1,14 @@
 //! `--send securityhub`: what Security Hub has after one scan and after the next, and what is said when it does not
 //! take something.
 
-use crate::common;
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::common::{FAILED, FAILED_AND_INCOMPLETE, SCAN, UPRIGHT};
 use serde_json::{Value, json};
 use upright_testkit::{Answer, Emulator, Fault, Match, Run, Server, Setup, World, workspace};
+
+use crate::common::{self, FAILED, FAILED_AND_INCOMPLETE, SCAN, UPRIGHT};
 
 const CONTROLS: &str = "iam-password-min-length,iam-user-mfa,s3-bucket-secure-transport";
 const CLEAN: i32 = 0;

@@ -1,6 +1,5 @@
 //! `upright serve`: the real binary, its plan, its answers over HTTP, its runs against a replayed AWS, and its end.
 
-use crate::common;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -8,11 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::common::{offline, plain};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use upright::archive::{Archive, Claimed, JobName, LocalStore};
 use upright_testkit::{Env, Server, World};
+
+use crate::common::{self, offline, plain};
 
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -1,12 +1,12 @@
 //! Waivers as a user meets them: the file, what a scan makes of it, and `upright waive`.
 
-use crate::common;
 use std::fs;
 
-use crate::common::offline;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 use upright_testkit::{Run, World};
+
+use crate::common::{self, offline, said, written};
 
 const ACCOUNT: &str = "111122223333";
 const CONTROL: &str = "s3-bucket-secure-transport";
@@ -74,18 +74,9 @@ fn scan(world: &World, more: &[&str]) -> Run {
     )
 }
 
-fn report(world: &World) -> Value {
-    serde_json::from_str(&world.read("out/report.json").unwrap()).unwrap()
-}
-
 fn finding(report: &Value, name: &str) -> Value {
     let findings = report["findings"].as_array().unwrap();
     findings.iter().find(|finding| finding["resource_name"] == name).unwrap().clone()
-}
-
-/// What stderr says, without the margin and the breaks of long lines.
-fn said(run: &Run) -> String {
-    run.stderr.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -97,7 +88,7 @@ fn a_waived_failure_still_fails_and_does_not_fail_the_run() {
     let run = scan(&world, &["--format", "json,html,markdown,csv,junit,sarif,jsonl,ocsf,asff"]);
     assert_eq!(run.code, Some(3), "what was not observed is not waived: {run}");
     assert!(run.stdout.contains("2 failed (2 of them waived)"), "{run}");
-    let report = report(&world);
+    let report = written(&world);
     assert_eq!((&report["totals"]["fail"], &report["totals"]["waived"]), (&json!(2), &json!(2)));
     for name in ["logs", "web"] {
         let finding = finding(&report, name);
@@ -136,7 +127,7 @@ fn an_expired_waiver_gives_its_findings_back_as_new() {
     assert_eq!(run.code, Some(4), "{run}");
     assert!(run.stdout.contains(&format!("waiver expired on {yesterday}")), "{run}");
     assert!(run.stdout.contains("waivers.yaml:1 expired 1 day ago; its findings are back"), "{run}");
-    let report = report(&world);
+    let report = written(&world);
     assert_eq!(report["changes"]["new"].as_array().unwrap().len(), 2);
     assert_eq!(finding(&report, "logs")["waiver_ended"]["ending"], "expired");
     assert_eq!(report["totals"].get("waived"), None);
@@ -158,7 +149,7 @@ fn selectors_by_unit_and_tag_rest_on_what_was_observed() {
     waivers(&world, &all.concat());
     let run = scan(&world, &[]);
     assert_eq!(run.code, Some(4), "{run}");
-    let report = report(&world);
+    let report = written(&world);
     assert_eq!(finding(&report, "logs")["waived"]["author"], "Ann");
     assert!(finding(&report, "web").get("waived").is_none(), "its tags were not observed");
     let told: Vec<(&str, &str)> = report["waivers"]["rows"]
@@ -211,7 +202,7 @@ fn a_finding_is_waived_by_its_id_and_the_file_keeps_what_it_had() {
     let old = format!("# ours\n{}# the end", entry("control: iam-root-mfa   # why not", in_days(5)));
     waivers(&world, &old);
     scan(&world, &[]);
-    let id = finding(&report(&world), "logs")["id"].as_str().unwrap().to_owned();
+    let id = finding(&written(&world), "logs")["id"].as_str().unwrap().to_owned();
     let hostile = "it's: \"so\" # \n- \u{1b}[2J {{ }}";
     let run = offline(
         &world,
@@ -236,7 +227,7 @@ fn a_finding_is_waived_by_its_id_and_the_file_keeps_what_it_had() {
     let run = scan(&world, &[]);
     assert_eq!(run.code, Some(4), "`web` fails still: {run}");
     assert!(!run.stdout.contains('\u{1b}'), "{run}");
-    let waived = &finding(&report(&world), "logs")["waived"];
+    let waived = &finding(&written(&world), "logs")["waived"];
     assert_eq!(
         (&waived["reason"], &waived["ticket"], &waived["line"]),
         (&json!(hostile), &json!("SEC-1"), &json!(8))
@@ -249,7 +240,7 @@ fn a_finding_is_waived_by_its_id_and_the_file_keeps_what_it_had() {
 fn a_snoozed_finding_wakes_up_when_its_evidence_changes() {
     let world = world();
     scan(&world, &[]);
-    let id = finding(&report(&world), "logs")["id"].as_str().unwrap().to_owned();
+    let id = finding(&written(&world), "logs")["id"].as_str().unwrap().to_owned();
     let snooze = [
         "waive",
         &id,
@@ -266,21 +257,21 @@ fn a_snoozed_finding_wakes_up_when_its_evidence_changes() {
     assert_eq!(run.code, Some(0), "{run}");
     assert!(run.stdout.contains(&format!("waived until {until}")), "{run}");
     scan(&world, &[]);
-    assert_eq!(finding(&report(&world), "logs")["waived"]["until_evidence_changes"], true);
+    assert_eq!(finding(&written(&world), "logs")["waived"]["until_evidence_changes"], true);
     let text = world.read("waivers.yaml").unwrap();
     let (before, digest) = text.split_once("evidence: ").unwrap();
     assert_eq!(digest.trim().trim_matches(['\'', '"']).len(), 16);
     waivers(&world, &format!("{before}evidence: '0000000000000000'\n"));
     let run = scan(&world, &[]);
     assert!(run.stdout.contains("what was read changed, and its findings are back"), "{run}");
-    assert_eq!(finding(&report(&world), "logs")["waiver_ended"]["ending"], "evidence_changed");
+    assert_eq!(finding(&written(&world), "logs")["waiver_ended"]["ending"], "evidence_changed");
 }
 
 #[test]
 fn only_a_failure_is_waived_and_never_for_longer_than_allowed() {
     let world = world();
     scan(&world, &[]);
-    let id = |name: &str| finding(&report(&world), name)["id"].as_str().unwrap().to_owned();
+    let id = |name: &str| finding(&written(&world), name)["id"].as_str().unwrap().to_owned();
     let waive = |id: &str, more: &[&str]| {
         let fixed = ["waive", id, "--reason", "r", "--author", "a", "--from", "out/report.json"];
         offline(&world, &[&fixed[..], more].concat())

@@ -1,13 +1,12 @@
 //! Who made the change: the local log files of a night name the actor of a new failure, in every format a person reads.
 
-use crate::common;
 use std::process::Command;
 
-use crate::common::receivers::Receivers;
-use crate::common::{FAILED, UPRIGHT, plain};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use upright_testkit::{Emulator, Run, World, workspace};
+
+use crate::common::{self, FAILED, UPRIGHT, plain, receivers::Receivers};
 
 const BUCKET: &str = "opened-by-somebody";
 const SCAN: &[&str] = &[

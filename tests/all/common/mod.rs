@@ -5,6 +5,7 @@ pub mod everything;
 pub mod receivers;
 pub mod store;
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -24,6 +25,28 @@ pub fn offline(world: &World, arguments: &[&str]) -> Run {
     let run = world.run(&plain(server.env()), arguments).unwrap();
     assert_eq!(server.requests(), [], "{run}");
     run
+}
+
+/// What stderr says, without the margin and the breaks of long lines.
+pub fn said(run: &Run) -> String {
+    run.stderr.replace(['│', '×'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The report that a scan wrote into `out`.
+pub fn written(world: &World) -> Value {
+    serde_json::from_str(&world.read("out/report.json").unwrap()).unwrap()
+}
+
+/// Runs the program for a reader that has gone: it ends without an error and says nothing.
+pub fn run_for_nobody(world: &World, env: &Env, arguments: &[&str]) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(UPRIGHT);
+    env.apply(&mut command);
+    let command = command.args(arguments).current_dir(world.dir());
+    let output = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{arguments:?}");
 }
 
 /// The scan that everything here is about: all accounts, both seeded regions, all controls.
