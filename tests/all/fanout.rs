@@ -9,18 +9,8 @@ use upright_testkit::{Answer, Fault, Match, Run, Server, World, sign_in};
 
 use crate::common::{self, plain, written};
 
-/// What every step is told alike: all accounts, both seeded regions, all controls.
-const SCOPE: &[&str] = &[
-    "--organization",
-    "--role-name",
-    "UprightScanner",
-    "--regions",
-    "us-east-1,eu-west-1",
-    "--out",
-    "out",
-    "--archive",
-    "upright-data",
-];
+/// What every step shares, beside what [`common::SCAN`] asks for.
+const ARCHIVE: &[&str] = &["--archive", "upright-data"];
 
 /// Exit code: something was not done for want of AWS or the machine.
 const COULD_NOT: i32 = 5;
@@ -33,7 +23,7 @@ struct Steps<'a> {
 
 impl Steps<'_> {
     fn step(&self, step: &[&str]) -> Run {
-        let arguments = [&["fanout"], step, SCOPE].concat();
+        let arguments = [&["fanout"], step, &common::SCAN[1..], ARCHIVE].concat();
         self.world.run(&plain(self.server.env()), &arguments).unwrap()
     }
 
@@ -54,7 +44,7 @@ impl Steps<'_> {
 
     /// All steps in one process, which `more` may say more to.
     fn all(&self, more: &[&str]) -> Run {
-        let arguments = [&["scan"], SCOPE, more].concat();
+        let arguments = [common::SCAN, ARCHIVE, more].concat();
         self.world.run(&plain(self.server.env()), &arguments).unwrap()
     }
 
@@ -199,8 +189,14 @@ fn a_scan_account_by_account_that_was_broken_off_goes_on() {
     let report = steps.report();
     assert!(!report["gaps"].to_string().contains("did not come to its end"));
 
+    // Finished, it stays as it is, whatever of it is there to go on from.
+    let part = folder.join(format!("{scanned}.part.json"));
+    fs::remove_file(&part).unwrap();
+    let asked = server.requests().len();
     let committed = steps.all(&["--resume", &run]);
+    assert_eq!(committed.code, resumed.code, "{committed}");
     assert!(!committed.stderr.contains("Kept as run"), "{committed}");
+    assert!(server.requests().len() == asked && !part.exists(), "it was scanned again");
     let none = steps.all(&["--resume", "20260101T000000Z-00000000"]);
     assert!(none.code == Some(2) && none.stderr.contains("has no plan"), "{none}");
 }

@@ -34,7 +34,7 @@ const FINDINGS_IN_FILE: usize = 20_000;
 /// Accounts beside which one is judged at most. A control that looks into more has not seen them.
 const MAX_BESIDE: usize = 16;
 /// Objects that are read at once.
-pub(super) const READERS: usize = 16;
+const READERS: usize = 16;
 
 impl Fanout<'_> {
     /// Judges the accounts one after the other, adds up, compares with the run before, writes the reports, tells people

@@ -10,12 +10,12 @@ use super::super::keeping::failed;
 use super::super::threads::block_on;
 use super::super::{Asked, Failed, Scan, Stopped, Until, connect, could_not, day, watched};
 use super::Fanout;
-use super::finish::READERS;
+use super::part::part_name;
+use super::plan::Plan;
 use crate::accounts::target;
 use crate::archive::RunId;
 use crate::aws::Metered;
 use crate::inventory::Account;
-use crate::parallel;
 use crate::report::Report;
 use crate::run::{Observed, Progress, collect_each};
 use crate::scan::settings::Waivers;
@@ -53,8 +53,13 @@ pub(in super::super) fn perform(scan: &Scan<'_>, until: &mut Until) -> Result<Re
         Some(run) => run.clone(),
         None => fanout.plan(None, scan.started_at)?.run,
     };
-    scan.audience.say(&format!("Run {run} has begun; broken off, it goes on with `--resume {run}`."));
-    let besides = fanout.scan_accounts(&run, until)?;
+    // A run that is finished stays as it is, also where an account of it was never scanned.
+    let besides = if archive.is_committed(&run).map_err(|error| failed(&error))? {
+        Metered::default()
+    } else {
+        scan.audience.say(&format!("Run {run} has begun; broken off, it goes on with `--resume {run}`."));
+        fanout.scan_accounts(&run, until)?
+    };
     fanout.finish(&run, besides, until)
 }
 
@@ -66,15 +71,10 @@ impl Fanout<'_> {
     /// When there are no credentials, or the archive cannot be read or written: what was put there stays. `until` may end
     /// it before it is done.
     fn scan_accounts(&self, run: &RunId, until: &mut Until) -> Result<Metered, Stopped> {
-        let plan = self.planned(run)?;
-        let started_at = plan.started_at;
-        let known = parallel::map(&plan.accounts.to_scan, READERS, |account| self.part(run, &account.id));
-        let mut to_scan = Vec::new();
-        for (account, known) in plan.accounts.to_scan.into_iter().zip(known) {
-            if known?.is_none() {
-                to_scan.push(account);
-            }
-        }
+        let Plan { started_at, accounts } = self.planned(run)?;
+        let there = self.archive.parts(run).map_err(|error| failed(&error))?;
+        let mut to_scan = accounts.to_scan;
+        to_scan.retain(|account| !there.contains(&part_name(&account.id)));
         if to_scan.is_empty() {
             return Ok(Metered::default());
         }

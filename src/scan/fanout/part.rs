@@ -46,9 +46,9 @@ impl Part {
     }
 }
 
-/// What an account's inventory and part are called in the run.
-fn names(account: &str) -> (String, String) {
-    (inventory_of(account), format!("{account}.part.json"))
+/// What the part of an account is called in the run.
+pub(super) fn part_name(account: &str) -> String {
+    format!("{account}.part.json")
 }
 
 /// What the report of an account is called in the run.
@@ -109,7 +109,7 @@ impl Fanout<'_> {
         let Some(account) = inventory.accounts.first().cloned() else {
             return Err(Stopped::could_not_run(miette::miette!("nothing was observed of the account")));
         };
-        let (name, part_name) = names(&account.id);
+        let (name, part_name) = (inventory_of(&account.id), part_name(&account.id));
         let mut text = Vec::new();
         inventory::write(&inventory, &mut text).map_err(|error| failed(&format!("{name}: {error}")))?;
         let stored = self.archive.put_part(run, &name, &text).map_err(|error| failed(&error))?;
@@ -128,7 +128,7 @@ impl Fanout<'_> {
 
     /// What an account of a run came to; `None` where it is not scanned.
     pub(super) fn part(&self, run: &RunId, account: &str) -> Result<Option<Part>, Stopped> {
-        let (_, name) = names(account);
+        let name = part_name(account);
         let text = self.archive.part(run, &name).map_err(|error| failed(&error))?;
         let part = text.map(|text| serde_json::from_slice(&text)).transpose();
         part.map_err(|error| failed(&format!("{name} of run {run}: {error}")))
